@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use durable::InstanceId;
 use durable::protocol::{InstanceRecord, MessageId, PartitionId, Timestamp};
 use durable::store::{Commit, Epoch};
-use tokio::time::Instant;
 
 use crate::keys;
 
@@ -28,7 +27,6 @@ pub(crate) struct Owned {
     /// The last number of each stream that was received in this ownership. Rows at or below it are
     /// not read again, neither those that are there nor those that were deleted.
     pub(crate) marks: HashMap<u64, u64>,
-    pub(crate) claimed_at: Instant,
 }
 
 /// How an instance is listed in the tables `active` and `due`.
@@ -54,7 +52,7 @@ impl Owned {
     pub(crate) fn new(epoch: Epoch) -> Self {
         let next = Self::first_position(epoch);
         let (positions, listed, arrived, marks) = <_>::default();
-        Self { epoch, positions, listed, next, arrived, marks, claimed_at: Instant::now() }
+        Self { epoch, positions, listed, next, arrived, marks }
     }
 
     /// Whether this store has claimed it.

@@ -1,7 +1,4 @@
 //! Renewing this node, and claiming and giving up partitions.
-//!
-//! While partitions are claimed nothing is received. So what is received afterwards is newer than what
-//! was queued for them before, which has become messages by then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -154,7 +151,6 @@ impl PostgresStore {
         me: &Identity,
         free: &[(PartitionId, Epoch)],
     ) -> Result<Vec<(PartitionId, Epoch)>, StoreError> {
-        let mut incoming = self.nodes.incoming.lock().await;
         view::raise_clock(self).await?;
         let (ids, epochs): (Vec<i32>, Vec<i64>) = free
             .iter()
@@ -171,12 +167,7 @@ impl PostgresStore {
             return Ok(Vec::new());
         }
         self.load_owned(&claimed).await?;
-        match self.take_backlog(&mut incoming, &claimed).await {
-            Ok(()) | Err(StoreError::Fenced { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        incoming.hurry();
-        self.nodes.wake().signal(|signals| signals.arrived = true);
+        self.nodes.incoming.lock().await.hurry();
         let still = self.targets(|partition, epoch| claimed.get(&partition) == Some(&epoch));
         Ok(still.into_iter().collect())
     }

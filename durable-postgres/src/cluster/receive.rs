@@ -8,15 +8,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use durable::protocol::{MessageId, PartitionId, codec};
-use durable::store::{
-    ClusterRequest, Commit, Epoch, Received, ReceivedMessage, RequestId, StoreError,
-};
+use durable::store::{ClusterRequest, Epoch, Received, ReceivedMessage, RequestId, StoreError};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{Identity, inbox};
+use crate::owned::Owned;
 use crate::{PostgresStore, keys};
 
 /// How many rows of a stream are read at once for a target.
@@ -26,9 +25,6 @@ const AT_ONCE: i64 = 500;
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX_LISTENING: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
-
-/// For how long what other partitions received waits for a partition that is being started.
-const START_MAX: Duration = Duration::from_secs(5);
 
 /// How many answers are kept until they are deleted.
 const ANSWERED_MAX: usize = 1_000;
@@ -107,6 +103,10 @@ impl PostgresStore {
         wait: Duration,
     ) -> Result<Received, StoreError> {
         let me = self.nodes.joined()?;
+        if wait.is_zero() {
+            let mut incoming = self.nodes.incoming.lock().await;
+            return self.look(&me, &mut incoming, listed).await;
+        }
         let wake = self.nodes.wake();
         let deadline = Instant::now() + wait;
         loop {
@@ -158,13 +158,15 @@ impl PostgresStore {
         // Anything in the future, unless the rows say otherwise.
         incoming.look_at = Instant::now() + PAUSE_MAX_LISTENING;
         let listed: BTreeMap<_, _> = listed.iter().copied().collect();
-        let targets = self.targets(|_, _| true);
-        let rows = self.read_outbox(incoming, &targets, Some(me)).await?;
-        let (horizon, is_complete) = self.horizon(&rows, &listed);
-        if !is_complete {
+        let is_listed = |partition, epoch| listed.get(&partition) == Some(&epoch);
+        let targets = self.targets(is_listed);
+        let rows = self.read_outbox(incoming, &targets, me).await?;
+        let (horizon, has_more) = horizon(&rows);
+        if has_more {
             incoming.look_at = Instant::now();
         }
         let mut received = Received::default();
+        received.has_more = has_more;
         let mut messages = Vec::new();
         let mut askers = Vec::new();
         let mut owned = self.owned_mut();
@@ -177,12 +179,9 @@ impl PostgresStore {
                 }
                 continue;
             };
-            let (Some(epoch), Some(owned)) = (listed.get(&target), owned.get_mut(&target)) else {
-                continue;
-            };
-            if owned.epoch != *epoch || targets.get(&target) != Some(epoch) {
-                continue;
-            }
+            let owned = owned.get_mut(&target);
+            let is_same = |owned: &&mut Owned| targets.get(&target) == Some(&owned.epoch);
+            let Some(owned) = owned.filter(is_same) else { continue };
             match content {
                 Content::Message { .. } if number > horizon => continue,
                 Content::Message { source, record } => {
@@ -223,39 +222,12 @@ impl PostgresStore {
         claimed.filter(|(partition, epoch)| select(*partition, *epoch)).collect()
     }
 
-    /// Messages with greater numbers have to wait for the next look, because some with smaller ones
-    /// are not received now: there were too many, or they are for a partition that is being started.
-    /// Also whether the next look should come at once.
-    fn horizon(&self, rows: &[Queued], listed: &BTreeMap<PartitionId, Epoch>) -> (u64, bool) {
-        let (mut horizon, mut is_complete) = (u64::MAX, true);
-        let mut streams: HashMap<(Option<PartitionId>, u64), (i64, u64)> = HashMap::new();
-        let owned = self.owned_mut();
-        for row in rows {
-            let (count, last) = streams.entry((row.target, row.stream)).or_default();
-            *count += 1;
-            is_complete &= *count < AT_ONCE;
-            if !matches!(row.content, Content::Message { .. }) {
-                continue;
-            }
-            *last = row.number;
-            let Some(target) = row.target else { continue };
-            let Some(owned) = owned.get(&target) else { continue };
-            let is_starting = owned.claimed_at.elapsed() < START_MAX;
-            if listed.get(&target) != Some(&owned.epoch) && is_starting {
-                horizon = horizon.min(row.number - 1);
-            }
-        }
-        let full = streams.into_values().filter(|(count, last)| *count == AT_ONCE && *last > 0);
-        horizon = full.map(|(_, last)| last).fold(horizon, u64::min);
-        (horizon, is_complete)
-    }
-
     /// Reads what is queued for partitions, and for this node.
     async fn read_outbox(
         &self,
         incoming: &mut Incoming,
         targets: &BTreeMap<PartitionId, Epoch>,
-        me: Option<&Identity>,
+        me: &Identity,
     ) -> Result<Vec<Queued>, StoreError> {
         let (mut low, mut high) = (Vec::new(), Vec::new());
         let mut range = |target: &[u8], stream: u64, mark: u64| {
@@ -275,14 +247,12 @@ impl PostgresStore {
                 prefixes.push(target);
             }
         }
-        if let Some(me) = me {
-            let target = inbox(me);
-            for stream in &incoming.streams {
-                let mark = incoming.marks.get(stream).copied().unwrap_or_default();
-                range(&target, *stream, mark);
-            }
-            prefixes.push(target);
+        let target = inbox(me);
+        for stream in &incoming.streams {
+            let mark = incoming.marks.get(stream).copied().unwrap_or_default();
+            range(&target, *stream, mark);
         }
+        prefixes.push(target);
         let known: Vec<_> = incoming.streams.iter().map(|stream| stream.cast_signed()).collect();
         let doing = "cannot read what other processes have sent";
         let parameters: [&(dyn ToSql + Sync); 5] = [&low, &high, &prefixes, &known, &AT_ONCE];
@@ -291,45 +261,6 @@ impl PostgresStore {
         // From now on they are read from their marks.
         incoming.streams.extend(rows.iter().map(|row| row.stream));
         Ok(rows)
-    }
-
-    /// Makes messages of what was queued for partitions before they were claimed. What follows from
-    /// those messages is then behind them, also if it comes from this node itself.
-    pub(super) async fn take_backlog(
-        &self,
-        incoming: &mut Incoming,
-        targets: &BTreeMap<PartitionId, Epoch>,
-    ) -> Result<(), StoreError> {
-        loop {
-            let mut rows = self.read_outbox(incoming, targets, None).await?;
-            // Requests are delivered by `receive`.
-            rows.retain(|row| matches!(row.content, Content::Message { .. }));
-            let (horizon, is_complete) = self.horizon(&rows, targets);
-            rows.retain(|row| row.number <= horizon);
-            rows.sort_by_key(|row| row.number);
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let owners = targets.iter().map(|(partition, epoch)| (*partition, *epoch));
-            let mut commit = Commit::new(owners.collect());
-            {
-                let mut owned = self.owned_mut();
-                for Queued { target, stream, number, content, .. } in rows {
-                    let Content::Message { source, record } = content else { continue };
-                    let Some(target) = target else { continue };
-                    let Some(owned) = owned.get_mut(&target) else { continue };
-                    owned.arrived.insert((source, number), stream);
-                    owned.marks.insert(stream, number);
-                    self.nodes.clock.raise(number);
-                    let message = codec::decode(&record)?;
-                    commit.received.push(ReceivedMessage::new(target, (source, number), message));
-                }
-            }
-            self.write(&commit).await?;
-            if is_complete {
-                return Ok(());
-            }
-        }
     }
 
     /// Deletes the answers that were received.
@@ -347,6 +278,23 @@ impl PostgresStore {
         incoming.answered.clear();
         Ok(())
     }
+}
+
+/// Messages with greater numbers have to wait for the next look, because there are too many with
+/// smaller ones. Also whether there is more to read.
+fn horizon(rows: &[Queued]) -> (u64, bool) {
+    let mut streams: HashMap<(Option<PartitionId>, u64), (i64, u64)> = HashMap::new();
+    for row in rows {
+        let (count, last) = streams.entry((row.target, row.stream)).or_default();
+        *count += 1;
+        if row.target.is_some() && matches!(row.content, Content::Message { .. }) {
+            *last = row.number;
+        }
+    }
+    let full = streams.into_values().filter(|(count, _)| *count >= AT_ONCE);
+    full.fold((u64::MAX, false), |(horizon, _), (_, last)| {
+        (if last > 0 { horizon.min(last) } else { horizon }, true)
+    })
 }
 
 impl super::Nodes {

@@ -60,10 +60,14 @@ impl Mailboxes {
         slot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The ownership of every partition that this process owns.
+    pub(crate) fn owners(&self) -> Vec<Arc<Ownership>> {
+        (0..self.count()).filter_map(|partition| self.owner(PartitionId(partition))).collect()
+    }
+
     /// Every partition that this process owns, with the epoch of its claim.
     pub(crate) fn owned(&self) -> Vec<(PartitionId, Epoch)> {
-        let owners = (0..self.count()).filter_map(|partition| self.owner(PartitionId(partition)));
-        owners.map(|owner| (owner.partition, owner.epoch)).collect()
+        self.owners().iter().map(|owner| (owner.partition, owner.epoch)).collect()
     }
 
     /// Sends mail that is not a client's request (those go through `TaskHub::request`). Never

@@ -1,7 +1,8 @@
 //! The parts of a hub: they claim partitions, and start what runs them.
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::commit::committer::Committer;
 use super::commit::waiting::Writes;
@@ -9,6 +10,7 @@ use super::error::OpenError;
 use super::health::Health;
 use super::mail::Delivery;
 use super::mailboxes::Mailboxes;
+use super::nodes::inbox::Inbox;
 use super::nodes::node::Nodes;
 use super::nodes::supervisor::Supervisor;
 use super::nodes::thread as of_nodes;
@@ -85,7 +87,7 @@ impl Parts {
         let committer = Arc::new(Committer {
             writes: Writes::new(self.settings.sizes.commit),
             store: Arc::clone(&self.store),
-            routes: self.nodes.as_ref().map(|_| Mutex::default()),
+            is_shared: self.nodes.is_some(),
             activities: Arc::clone(&self.activities),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
@@ -134,7 +136,7 @@ impl Parts {
             let supervisor = self
                 .nodes
                 .as_ref()
-                .map(|(nodes, node)| (self.supervisor(&threads, &committer, nodes), node));
+                .map(|(nodes, node)| (self.of_node(&threads, &committer, nodes), node));
             threads.start("durable-commit", move || committer.run())?;
             if let Timer::Thread(alarms) = &self.activities.timer {
                 let alarms = Arc::clone(alarms);
@@ -147,9 +149,10 @@ impl Parts {
             Ok(supervisor)
         };
         let start = || {
-            if let Some((mut supervisor, node)) = start().map_err(OpenError::Thread)? {
+            if let Some(((mut supervisor, mut inbox), node)) = start().map_err(OpenError::Thread)? {
                 supervisor.begin(node)?;
-                of_nodes::spawn(supervisor, &threads).map_err(OpenError::Thread)?;
+                inbox.turn(Duration::ZERO);
+                of_nodes::spawn(supervisor, inbox, &threads).map_err(OpenError::Thread)?;
             }
             Ok(())
         };
@@ -190,19 +193,20 @@ impl Parts {
     }
 
     /// What starts and stops partitions if other processes share the hub.
-    fn supervisor(
+    fn of_node(
         &self,
         threads: &Threads,
         committer: &Arc<Committer>,
         nodes: &Arc<Nodes>,
-    ) -> Supervisor {
+    ) -> (Supervisor, Inbox) {
         let (parts, threads, of_partitions) =
             (self.clone(), threads.clone(), Arc::clone(committer));
         let start =
             move |gained, at_end| parts.start_partition(&threads, &of_partitions, gained, at_end);
-        let (committer, writer) = (Arc::clone(committer), Arc::clone(committer));
-        let clock = self.clock.clone();
-        Supervisor::new(Arc::clone(nodes), committer, clock, writer, Box::new(start))
+        let (of_inbox, writer) = (Arc::clone(committer), Arc::clone(committer));
+        let inbox = Inbox::new(Arc::clone(nodes), of_inbox, writer, Box::new(start));
+        let committer = Arc::clone(committer);
+        (Supervisor::new(Arc::clone(nodes), committer, self.clock.clone()), inbox)
     }
 
     /// What lets the instances run that are held back, if there are any.

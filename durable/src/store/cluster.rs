@@ -62,7 +62,8 @@ pub trait Cluster: Send + Sync + fmt::Debug {
 
     /// Waits until messages, requests or answers for this node have arrived, but at most for `wait`.
     /// Only those for the partitions in `owned` are returned, in an order that keeps the causal
-    /// order.
+    /// order. Without a `wait`, everything is returned that was committed before the call, unless
+    /// [`has_more`](Received::has_more) is set.
     ///
     /// # Errors
     /// The store failed.
@@ -142,6 +143,9 @@ pub struct Received {
     /// Whether partitions may have become free, or nodes have come or gone: the hub then calls
     /// [`assign`](Cluster::assign) at once.
     pub has_changed: bool,
+    /// Whether more had arrived when [`receive`](Cluster::receive) was called, so that the next call
+    /// returns at once.
+    pub has_more: bool,
 }
 
 /// A request of a client to the owner of a partition. The hub encodes what it asks.

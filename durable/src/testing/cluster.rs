@@ -211,12 +211,15 @@ impl State {
         let owned = self.owned(owned);
         let holds = self.nodes.get(&number).is_some_and(|node| node.holds_messages);
         for (place, message) in &self.outbox {
+            if !owned.contains(&message.target) || self.given.contains(place) {
+                continue;
+            }
             if holds || received.messages.len() == at_most {
+                received.has_more = true;
                 break;
             }
-            if owned.contains(&message.target) && self.given.insert(*place) {
-                received.messages.push(message.clone());
-            }
+            self.given.insert(*place);
+            received.messages.push(message.clone());
         }
         for asked in self.requests.values_mut().filter(|asked| asked.is_open(&owned)) {
             if received.requests.len() == at_most {
@@ -339,14 +342,16 @@ impl Cluster for MemoryNode {
             let received = state.receive(self.number, owned, usize::MAX);
             let node = state.nodes.get_mut(&self.number);
             let is_interrupted = node.is_none_or(|node| std::mem::take(&mut node.is_interrupted));
-            if is_interrupted || received != Received::default() {
+            // What is held back does not end the wait.
+            let is_empty = Received { has_more: false, ..received.clone() } == Received::default();
+            if is_interrupted || !is_empty {
                 return Ok(received);
             }
             let waited = self.shared.changed.wait_timeout(state, wait);
             let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             state = guard;
             if timeout.timed_out() {
-                return Ok(Received::default());
+                return Ok(received);
             }
         }
     }

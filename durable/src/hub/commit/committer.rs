@@ -12,11 +12,10 @@
 //! Read next: `run.rs` (the commit of a group), `queue.rs` (the order of commits) and `group.rs`
 //! (which writes share a commit).
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::draft::{Draft, void};
-use super::routes::Routes;
 use super::waiting::Writes;
 use super::write::{Effect, Write};
 use crate::hub::custom_status::Watched;
@@ -28,14 +27,14 @@ use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::work::activities::Activities;
 use crate::protocol::{PartitionId, TaskMessage};
-use crate::store::{Store, StoreError};
+use crate::store::{Cluster, Store, StoreError};
 
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub(crate) writes: Writes,
     pub(crate) store: Arc<dyn Store>,
-    /// If other processes may own partitions.
-    pub(crate) routes: Option<Mutex<Routes>>,
+    /// Whether other processes may own partitions.
+    pub(crate) is_shared: bool,
     pub(crate) activities: Arc<Activities>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
@@ -43,16 +42,19 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
+    /// What processes share.
+    pub(crate) fn cluster(&self) -> Result<&dyn Cluster, StoreError> {
+        let none = || StoreError::Unsupported { what: "several processes".into() };
+        self.store.cluster().ok_or_else(none)
+    }
+
     /// Commits a group. Returns its messages, which are durable and can be delivered. If partitions
     /// were lost, the writes of the others are committed.
     pub(super) fn commit(
         &self,
         group: &mut [Write],
     ) -> Result<Vec<(Arc<Ownership>, TaskMessage)>, StoreError> {
-        let mut routes =
-            self.routes.as_ref().map(|it| it.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut draft = Draft::of(group, &self.mailboxes, routes.as_deref_mut());
-        drop(routes);
+        let mut draft = Draft::of(group, &self.mailboxes, self.is_shared);
         loop {
             if draft.commit.is_empty() {
                 return Ok(Vec::new());
@@ -64,7 +66,7 @@ impl Committer {
                     metrics::store(&*self.store);
                     return Ok(draft.into_messages());
                 }
-                Err(StoreError::Fenced { partitions }) if self.is_shared() => {
+                Err(StoreError::Fenced { partitions }) if self.is_shared => {
                     let owners = &draft.commit.owners;
                     if !owners.iter().any(|(partition, _)| partitions.contains(partition)) {
                         return Err(StoreError::fenced(partitions));
@@ -75,11 +77,6 @@ impl Committer {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Whether other processes may own partitions.
-    pub(super) fn is_shared(&self) -> bool {
-        self.routes.is_some()
     }
 
     /// Notes that these partitions of a commit have other owners now.

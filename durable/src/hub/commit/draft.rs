@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::routes::Routes;
 use super::write::{Content, Effect, Write};
 use crate::hub::mailboxes::Mailboxes;
 use crate::hub::ownership::Ownership;
@@ -24,19 +23,15 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The commit of these writes. Their contents move into it. If other processes own partitions,
-    /// there are `routes`, and writes of lost partitions are left out, with their effects.
-    pub(super) fn of(
-        group: &mut [Write],
-        mailboxes: &Mailboxes,
-        mut routes: Option<&mut Routes>,
-    ) -> Self {
+    /// The commit of these writes. Their contents move into it. If the hub `is_shared`, writes of lost
+    /// partitions are left out, with their effects.
+    pub(super) fn of(group: &mut [Write], mailboxes: &Mailboxes, is_shared: bool) -> Self {
         let mut draft = Self::default();
         for write in group {
-            if routes.is_some() && write.owner.is_lost() {
+            if is_shared && write.owner.is_lost() {
                 void(write);
             } else {
-                draft.add(write, mailboxes, routes.as_deref_mut());
+                draft.add(write, mailboxes, is_shared);
             }
         }
         draft.commit.owners.sort_unstable();
@@ -44,7 +39,7 @@ impl Draft {
         draft
     }
 
-    fn add(&mut self, write: &mut Write, mailboxes: &Mailboxes, mut routes: Option<&mut Routes>) {
+    fn add(&mut self, write: &mut Write, mailboxes: &Mailboxes, is_shared: bool) {
         let (partition, epoch) = (write.owner.partition, write.owner.epoch);
         let Content { episode, consumed, messages, purged, received, taken } =
             std::mem::take(&mut write.content);
@@ -55,10 +50,6 @@ impl Draft {
         commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
         for message in messages {
             let target = mailboxes.partition(&message.instance_id);
-            let is_clear = |owner: &Arc<Ownership>| match &mut routes {
-                Some(routes) => routes.is_clear(&write.owner, owner, message.id),
-                None => true,
-            };
             // A partition keeps its messages to itself, also while it is leaving: what is acknowledged
             // is then before what its next owner is asked.
             let owner = if target == partition {
@@ -66,9 +57,9 @@ impl Draft {
             } else {
                 mailboxes.owner(target)
             };
-            match owner.filter(is_clear) {
+            match owner {
                 Some(owner) => {
-                    if routes.is_some() {
+                    if is_shared {
                         commit.owners.push((target, owner.epoch));
                     }
                     commit.messages.push((target, message));
@@ -77,9 +68,8 @@ impl Draft {
                 None => commit.sent.push((partition, target, message)),
             }
         }
-        let Some(routes) = routes else { return };
-        for received in &received {
-            routes.received(received.source, &write.owner, received.message.id);
+        if !is_shared {
+            return;
         }
         self.receivers.extend(received.iter().map(|_| Arc::clone(&write.owner)));
         commit.received.extend(received);

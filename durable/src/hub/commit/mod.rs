@@ -4,7 +4,6 @@ pub(crate) mod committer;
 mod draft;
 mod group;
 mod queue;
-pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod waiting;
 pub(crate) mod write;

@@ -8,6 +8,7 @@
 //! 3. Above [`waiting`](CommitSizes::waiting) writes or
 //!    [`waiting_bytes`](CommitSizes::waiting_bytes) bytes the queue is full: partitions wait before
 //!    they add more.
+//! 4. While the queue is held, no group is taken.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and
 //! `group.rs`.
@@ -26,6 +27,7 @@ pub(super) struct Queue {
     bytes: usize,
     /// Whether a group was taken and is not [`done`](Self::done) yet.
     is_committing: bool,
+    is_held: bool,
     /// The number of partitions that may still write.
     writers: usize,
 }
@@ -44,7 +46,7 @@ pub(super) enum Next {
 impl Queue {
     pub(super) fn new(sizes: CommitSizes) -> Self {
         let waiting = VecDeque::new();
-        Self { sizes, waiting, bytes: 0, is_committing: false, writers: 0 }
+        Self { sizes, waiting, bytes: 0, is_committing: false, is_held: false, writers: 0 }
     }
 
     /// One more partition will write.
@@ -63,13 +65,35 @@ impl Queue {
 
     /// Whether a committer would find a group, or the end.
     pub(super) fn is_ready(&self) -> bool {
-        !self.is_committing && (!self.waiting.is_empty() || self.writers == 0)
+        self.is_free() && (!self.waiting.is_empty() || self.writers == 0)
     }
 
     /// Whether a committer would find a group.
     #[cfg(feature = "testing")]
     pub(super) fn has_group(&self) -> bool {
-        !self.is_committing && !self.waiting.is_empty()
+        self.is_free() && !self.waiting.is_empty()
+    }
+
+    fn is_free(&self) -> bool {
+        !self.is_committing && !self.is_held
+    }
+
+    /// From now on no group is taken, until the queue is let go.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    pub(super) fn let_go(&mut self) {
+        self.is_held = false;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Whether a group was taken and is not [`done`](Self::done) yet.
+    pub(super) fn is_committing(&self) -> bool {
+        self.is_committing
     }
 
     /// Adds writes at the back, in their order.
@@ -77,6 +101,17 @@ impl Queue {
         mark!(new.len() > 1, "commit: several writes are handed over at once");
         self.bytes += new.iter().map(|write| write.bytes).sum::<usize>();
         self.waiting.extend(new.drain(..));
+    }
+
+    /// Adds writes that contain only what was received, before all others except those of the same
+    /// kind. What another process has committed can be the cause of a write here, but not its effect.
+    pub(super) fn add_received(&mut self, new: Vec<Write>) {
+        self.bytes += new.iter().map(|write| write.bytes).sum::<usize>();
+        let waiting = std::mem::take(&mut self.waiting);
+        let (received, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|write| !write.content.received.is_empty());
+        mark!(!(new.is_empty() || others.is_empty()), "commit: received messages go first");
+        self.waiting = received.into_iter().chain(new).chain(others).collect();
     }
 
     /// Takes the group at the front.

@@ -136,7 +136,7 @@ fn release(
         let Some(write) = group.get_mut(*taken) else { return false };
         *taken += 1;
         // A partition that was lost does not learn that its writes are void.
-        let is_void = committer.is_shared() && write.owner.is_lost();
+        let is_void = committer.is_shared && write.owner.is_lost();
         if write.number != UNNUMBERED && !is_void {
             write.owner.durable.store(write.number, Ordering::Release);
         }

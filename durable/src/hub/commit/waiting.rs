@@ -14,7 +14,12 @@ pub(crate) struct Writes {
     work: Condvar,
     /// Wakes partitions that wait for room.
     room: Condvar,
+    /// Wakes the thread that holds the queue when no group is being committed any more.
+    idle: Condvar,
 }
+
+/// While this exists, no group is being committed.
+pub(crate) struct Hold<'a>(&'a Writes);
 
 #[derive(Debug)]
 struct Shared {
@@ -29,7 +34,12 @@ struct Shared {
 impl Writes {
     pub(crate) fn new(sizes: CommitSizes) -> Self {
         let shared = Shared { queue: Queue::new(sizes), is_asleep: false, crowded: 0 };
-        Self { shared: Mutex::new(shared), work: Condvar::new(), room: Condvar::new() }
+        Self {
+            shared: Mutex::new(shared),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            idle: Condvar::new(),
+        }
     }
 
     /// One more partition will write.
@@ -109,7 +119,27 @@ impl Writes {
     pub(crate) fn done(&self) {
         let mut shared = self.shared();
         shared.queue.done();
+        if shared.queue.is_held() {
+            self.idle.notify_one();
+        }
         self.wake(shared);
+    }
+
+    /// Waits for the group that is being committed. No other is taken before the returned value is
+    /// dropped.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        let mut shared = self.shared();
+        shared.queue.hold();
+        while shared.queue.is_committing() {
+            shared = self.idle.wait(shared).unwrap_or_else(PoisonError::into_inner);
+        }
+        Hold(self)
+    }
+
+    /// Whether a group is being committed.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_committing(&self) -> bool {
+        self.shared().queue.is_committing()
     }
 
     fn next(&self, shared: &mut Shared) -> Next {
@@ -146,6 +176,21 @@ impl Writes {
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold<'_> {
+    /// Adds writes that contain only what was received, before those that wait already.
+    pub(crate) fn add_received(&self, new: Vec<Write>) {
+        self.0.shared().queue.add_received(new);
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut shared = self.0.shared();
+        shared.queue.let_go();
+        self.0.wake(shared);
     }
 }
 

@@ -5,36 +5,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gained::StartPartition;
 use super::node::{Nodes, Writer};
 use super::wire::{Ask, To};
+use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Write};
 use crate::hub::ownership::Ownership;
 use crate::protocol::PartitionId;
-use crate::store::{ClusterRequest, Epoch, Received, ReceivedMessage, Store, chain};
+use crate::store::{ClusterRequest, Received, ReceivedMessage, StoreError, chain};
 
-/// Receives what other nodes send, turn by turn.
+/// Receives what other nodes send, turn by turn, and starts the partitions that the node has gained.
 pub(crate) struct Inbox {
     pub(super) nodes: Arc<Nodes>,
-    store: Arc<dyn Store>,
-    writer: Arc<dyn Writer>,
+    pub(super) committer: Arc<Committer>,
+    pub(super) writer: Arc<dyn Writer>,
+    pub(super) start: StartPartition,
     has_failed: bool,
 }
 
 impl Inbox {
-    pub(super) fn new(nodes: Arc<Nodes>, store: Arc<dyn Store>, writer: Arc<dyn Writer>) -> Self {
-        Self { nodes, store, writer, has_failed: false }
+    pub(crate) fn new(
+        nodes: Arc<Nodes>,
+        committer: Arc<Committer>,
+        writer: Arc<dyn Writer>,
+        start: StartPartition,
+    ) -> Self {
+        Self { nodes, committer, writer, start, has_failed: false }
     }
 
-    /// Waits for at most this long until something arrives, and takes it in. Returns whether it
-    /// could receive.
+    /// Starts the partitions that the node has gained. If there are none, waits for at most this long
+    /// until something arrives, and takes it in. Returns whether it could.
     pub(crate) fn turn(&mut self, wait: Duration) -> bool {
-        let Some(cluster) = self.store.cluster() else { return false };
-        let owned = self.nodes.mailboxes.owned();
-        match cluster.receive(&owned, wait) {
-            Ok(received) => {
+        let turned = if self.nodes.has_gained() { self.start_gained() } else { self.receive(wait) };
+        match turned {
+            Ok(is_done) => {
                 self.has_failed = false;
-                take_in(&self.nodes, &*self.writer, &owned, received);
-                true
+                is_done
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.has_failed, true) && !self.nodes.is_stopping() {
@@ -45,42 +51,78 @@ impl Inbox {
             }
         }
     }
-}
 
-/// Takes in what was received while the node owned these partitions.
-fn take_in(
-    nodes: &Nodes,
-    committing: &dyn Writer,
-    owned: &[(PartitionId, Epoch)],
-    received: Received,
-) {
-    let Received { messages, requests, answers, has_changed } = received;
-    if has_changed {
-        nodes.ring();
-    }
-    for (request, answer) in answers {
-        nodes.waiting.answered(request, answer);
-    }
-    let mut writes = Vec::new();
-    let mut messages = messages.into_iter().peekable();
-    while let Some(first) = messages.next() {
-        let target = first.target;
-        let mut of_target = vec![first];
-        while let Some(next) = messages.next_if(|next| next.target == target) {
-            of_target.push(next);
+    fn receive(&mut self, wait: Duration) -> Result<bool, StoreError> {
+        let owners = self.nodes.mailboxes.owners();
+        let (mut writes, requests, _) = self.receive_from(&owners, wait)?;
+        if !writes.is_empty() {
+            self.writer.commit(&mut writes);
         }
-        // The next owner receives them if this one has lost the partition meanwhile: also if that is
-        // this node again.
-        let is_same = |owner: &Arc<Ownership>| owned.contains(&(target, owner.epoch));
-        if let Some(owner) = nodes.mailboxes.owner(target).filter(is_same) {
-            writes.push(write(owner, of_target));
+        self.hand_to_owners(&owners, requests);
+        Ok(true)
+    }
+
+    /// Receives for these owners. Returns the writes that make the messages theirs, the requests to
+    /// them, and whether there is more.
+    pub(super) fn receive_from(
+        &self,
+        owners: &[Arc<Ownership>],
+        wait: Duration,
+    ) -> Result<(Vec<Write>, Vec<ClusterRequest>, bool), StoreError> {
+        let cluster = self.committer.cluster()?;
+        let owned: Vec<_> = owners.iter().map(|owner| (owner.partition, owner.epoch)).collect();
+        let received = cluster.receive(&owned, wait)?;
+        let Received { messages, requests, answers, has_changed, has_more } = received;
+        if has_changed {
+            self.nodes.ring();
+        }
+        for (request, answer) in answers {
+            self.nodes.waiting.answered(request, answer);
+        }
+        let mut writes = Vec::new();
+        let mut messages = messages.into_iter().peekable();
+        while let Some(first) = messages.next() {
+            let target = first.target;
+            let mut of_target = vec![first];
+            while let Some(next) = messages.next_if(|next| next.target == target) {
+                of_target.push(next);
+            }
+            if let Some(owner) = self.owner_of(owners, target) {
+                writes.push(write(owner, of_target));
+            }
+        }
+        Ok((writes, requests, has_more))
+    }
+
+    /// Hands requests to these owners.
+    pub(super) fn hand_to_owners(&self, owners: &[Arc<Ownership>], requests: Vec<ClusterRequest>) {
+        for ClusterRequest { id, target, body, .. } in requests {
+            match serde_json::from_str::<Ask>(&body) {
+                Ok(ask) => {
+                    if let Some(owner) = self.owner_of(owners, target) {
+                        self.nodes.mailboxes.send_to(&owner, ask.into_mail(To::Node(id)));
+                    }
+                }
+                Err(error) => {
+                    let (error, partition) = (error.to_string(), target.0);
+                    tell!(error, partition, error, "a request of another process cannot be read");
+                }
+            }
         }
     }
-    if !writes.is_empty() {
-        committing.commit(&mut writes);
-    }
-    for request in requests {
-        hand_to_owner(nodes, owned, request);
+
+    /// The one of these owners that owns a partition. `None` if it is leaving or lost meanwhile: the next
+    /// owner, which may be this node again, receives what was received for this one.
+    fn owner_of(
+        &self,
+        owners: &[Arc<Ownership>],
+        partition: PartitionId,
+    ) -> Option<Arc<Ownership>> {
+        let owner = owners.iter().find(|owner| owner.partition == partition)?;
+        let is_it = |other: &Arc<Ownership>| Arc::ptr_eq(owner, other);
+        let is_open = self.nodes.mailboxes.owner(partition).as_ref().is_some_and(is_it);
+        let stays = is_open || self.nodes.not_started.owners().iter().any(is_it);
+        stays.then(|| Arc::clone(owner))
     }
 }
 
@@ -88,20 +130,4 @@ fn take_in(
 fn write(owner: Arc<Ownership>, received: Vec<ReceivedMessage>) -> Write {
     let content = Content { received, ..Content::default() };
     Write::between_nodes(owner, content, Vec::new())
-}
-
-fn hand_to_owner(nodes: &Nodes, owned: &[(PartitionId, Epoch)], request: ClusterRequest) {
-    let ClusterRequest { id, target, body, .. } = request;
-    match serde_json::from_str::<Ask>(&body) {
-        Ok(ask) => {
-            let is_same = |owner: &Arc<Ownership>| owned.contains(&(target, owner.epoch));
-            if let Some(owner) = nodes.mailboxes.owner(target).filter(is_same) {
-                nodes.mailboxes.send_to(&owner, ask.into_mail(To::Node(id)));
-            }
-        }
-        Err(error) => {
-            let (error, partition) = (error.to_string(), target.0);
-            tell!(error, partition, error, "a request of another process cannot be read");
-        }
-    }
 }

@@ -1,8 +1,9 @@
 //! Several processes on one hub: the partitions that this one owns, and requests to the others.
 //!
 //! ```text
-//!  supervisor: assign, about once a second --> starts and stops partitions
-//!  inbox:      receive --> messages: a write of the target, which commits them as its own
+//!  supervisor: assign, about once a second --> gains and stops partitions
+//!  inbox:      starts those that were gained
+//!              receive --> messages: a write of the target, which commits them as its own
 //!                      --> requests: mail to the owner; the reply is part of a commit
 //!                      --> answers:  to the client that waits here
 //!  client:     a request to an owned partition is mail; to another one, it is sent by the store
@@ -11,10 +12,12 @@
 //! client's request is in its hands, the request is sent to the next owner. That is safe because the
 //! writes of a lost partition are void as a whole.
 //!
-//! Read next: `supervisor.rs`, `inbox.rs`, `thread.rs` (the threads of both), `asking.rs` (requests of
+//! Read next: `supervisor.rs`, `inbox.rs`, `gained.rs` (the order of messages when a
+//! partition starts), `thread.rs` (the threads of both), `asking.rs` (requests of
 //! clients), `wire.rs` (what is sent).
 
 pub(crate) mod asking;
+pub(crate) mod gained;
 pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod supervisor;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::gained::NotStarted;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::Write;
 use crate::hub::drive::Drive;
@@ -18,6 +19,7 @@ use crate::store::RequestId;
 pub(crate) struct Nodes {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) drive: Drive,
+    pub(super) not_started: NotStarted,
     /// The requests of this node that are not answered.
     pub(super) waiting: Waiting,
     pub(super) bell: Bell,
@@ -57,6 +59,7 @@ impl Nodes {
         Arc::new(Self {
             mailboxes,
             drive,
+            not_started: NotStarted::default(),
             waiting: Waiting::default(),
             bell: Bell::default(),
             pause: Bell::default(),

@@ -4,38 +4,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::inbox::Inbox;
-use super::node::{Nodes, Writer};
+use super::node::Nodes;
 use crate::hub::commit::committer::Committer;
-use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::error::OpenError;
-use crate::hub::mail::{Delivery, Mail};
+use crate::hub::mail::Mail;
 use crate::hub::ownership::Ownership;
 use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
-use crate::store::{Assignment, Cluster, Epoch, Node, PartitionState, StoreError, chain};
+use crate::store::{Assignment, Cluster, Epoch, Node, Store, StoreError, chain};
 
 /// How often the node sets the hub's clock by that of the store.
 const SET_CLOCK: Duration = Duration::from_secs(10);
-
-/// A partition to start: its ownership, its mail, and what is found in the store.
-pub(crate) type Gained = (Arc<Ownership>, Receiver<Delivery>, PartitionState);
-
-/// To be called when a partition has ended, and all that it wrote is handed over.
-pub(crate) type AtEnd = Box<dyn FnOnce() + Send>;
-
-/// Starts a partition.
-pub(crate) type StartPartition = Box<dyn Fn(Gained, AtEnd) -> std::io::Result<()> + Send>;
 
 pub(crate) struct Supervisor {
     nodes: Arc<Nodes>,
     committer: Arc<Committer>,
     clock: Clock,
-    writer: Arc<dyn Writer>,
-    start: StartPartition,
     /// Partitions that stop so that another node can own them.
     leaving: Vec<Leaving>,
     clock_set_at: Option<Instant>,
@@ -49,32 +35,20 @@ struct Leaving {
 }
 
 impl Supervisor {
-    pub(crate) fn new(
-        nodes: Arc<Nodes>,
-        committer: Arc<Committer>,
-        clock: Clock,
-        writer: Arc<dyn Writer>,
-        start: StartPartition,
-    ) -> Self {
+    pub(crate) fn new(nodes: Arc<Nodes>, committer: Arc<Committer>, clock: Clock) -> Self {
         // Partitions come and go; the committer ends after the supervisor.
         committer.writes.join();
         let (leaving, clock_set_at, has_failed) = (Vec::new(), None, false);
-        Self { nodes, committer, clock, writer, start, leaving, clock_set_at, has_failed }
+        Self { nodes, committer, clock, leaving, clock_set_at, has_failed }
     }
 
-    /// Joins the hub and starts the partitions that this node gets at once.
+    /// Joins the hub and gains the partitions that this node gets at once.
     pub(crate) fn begin(&mut self, node: &Node) -> Result<(), OpenError> {
-        self.cluster()?.join(node)?;
+        self.committer.cluster()?.join(node)?;
         self.set_clock();
-        let assignment = self.cluster()?.assign(&[])?;
+        let assignment = self.committer.cluster()?.assign(&[])?;
         self.carry_out(assignment);
         Ok(())
-    }
-
-    /// What receives for the node.
-    pub(crate) fn inbox(&self) -> Inbox {
-        let (nodes, writer) = (Arc::clone(&self.nodes), Arc::clone(&self.writer));
-        Inbox::new(nodes, Arc::clone(&self.committer.store), writer)
     }
 
     pub(super) fn nodes(&self) -> &Arc<Nodes> {
@@ -92,7 +66,7 @@ impl Supervisor {
         self.leaving.iter().any(Leaving::is_done)
     }
 
-    /// Releases the partitions that have left. Then renews the leases, and starts and stops partitions;
+    /// Releases the partitions that have left. Then renews the leases, and gains and stops partitions;
     /// while others are leaving, only if that `is_due`. Returns whether it did.
     pub(crate) fn turn(&mut self, is_due: bool) -> bool {
         self.release_those_that_left();
@@ -105,7 +79,9 @@ impl Supervisor {
         let mut owned = self.nodes.mailboxes.owned();
         let leaving = self.leaving.iter().filter(|leaving| !leaving.owner.is_lost());
         owned.extend(leaving.map(|leaving| (leaving.owner.partition, leaving.owner.epoch)));
-        let assigned = self.cluster().and_then(|cluster| cluster.assign(&owned));
+        let gained = self.nodes.not_started.owners();
+        owned.extend(gained.iter().map(|owner| (owner.partition, owner.epoch)));
+        let assigned = self.committer.cluster().and_then(|cluster| cluster.assign(&owned));
         match assigned {
             Ok(assignment) => {
                 self.has_failed = false;
@@ -132,7 +108,7 @@ impl Supervisor {
     fn set_clock(&mut self) {
         let asked = clock::stopwatch();
         self.clock_set_at = Some(asked);
-        if let Ok(Some(time)) = self.cluster().and_then(Cluster::time) {
+        if let Ok(Some(time)) = self.committer.cluster().and_then(Cluster::time) {
             self.clock.follow(time, asked, clock::stopwatch());
         }
     }
@@ -149,6 +125,7 @@ impl Supervisor {
             for leaving in self.leaving.iter().filter(of_it) {
                 self.nodes.mailboxes.lose(&leaving.owner);
             }
+            self.nodes.not_started.lose(*partition);
         }
         if !lost.is_empty() {
             self.committer.activities.forget_lost();
@@ -157,7 +134,7 @@ impl Supervisor {
             if let Err(error) = self.gain(partition, epoch) {
                 let error = chain(&error);
                 tell!(error, partition = partition.0, error, "a partition cannot be started");
-                self.release(partition, epoch);
+                release(&*self.committer.store, partition, epoch);
             }
         }
         for partition in to_release {
@@ -166,7 +143,7 @@ impl Supervisor {
             }
         }
         if has_changed && let Some(cluster) = self.committer.store.cluster() {
-            // It waits for messages to the partitions of before.
+            // It waits for messages to the partitions of before, and does not start those of now.
             cluster.interrupt();
         }
     }
@@ -179,20 +156,8 @@ impl Supervisor {
         }
         let found = self.committer.store.load(partition)?;
         let (owner, mail) = Ownership::new(partition, epoch);
-        let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(&owner));
-        let at_end = Box::new(move || {
-            // Behind everything that the partition wrote.
-            let done = Effect::Left(ended.has_left());
-            let last = Write::between_nodes(ended, Content::default(), vec![done]);
-            writer.hand_over(&mut vec![last]);
-        });
-        // Messages that this node commits from now on go straight to the partition.
-        self.nodes.mailboxes.open(&owner);
-        let started = (self.start)((Arc::clone(&owner), mail, found), at_end);
-        started.map_err(|error| {
-            self.nodes.mailboxes.lose(&owner);
-            StoreError::io("cannot start the thread of a partition", error)
-        })
+        self.nodes.not_started.add((owner, mail, found));
+        Ok(())
     }
 
     /// Lets a partition finish what it does, so that another node can own it.
@@ -210,21 +175,17 @@ impl Supervisor {
         for Leaving { owner, .. } in done {
             owner.lose();
             self.committer.activities.forget_lost();
-            self.release(owner.partition, owner.epoch);
+            release(&*self.committer.store, owner.partition, owner.epoch);
         }
     }
+}
 
-    fn release(&self, partition: PartitionId, epoch: Epoch) {
-        let released = self.cluster().and_then(|cluster| cluster.release(partition, epoch));
-        if let Err(error) = released {
-            let error = chain(&error);
-            tell!(warn, partition = partition.0, error, "a lease cannot be given up: it expires");
-        }
-    }
-
-    fn cluster(&self) -> Result<&dyn Cluster, StoreError> {
-        let none = || StoreError::Unsupported { what: "several processes".into() };
-        self.committer.store.cluster().ok_or_else(none)
+/// Gives a partition up.
+pub(super) fn release(store: &dyn Store, partition: PartitionId, epoch: Epoch) {
+    let Some(cluster) = store.cluster() else { return };
+    if let Err(error) = cluster.release(partition, epoch) {
+        let error = chain(&error);
+        tell!(warn, partition = partition.0, error, "a lease cannot be given up: it expires");
     }
 }
 

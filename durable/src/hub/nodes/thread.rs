@@ -18,8 +18,11 @@ const WAIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Starts the threads of a node, which has begun.
-pub(crate) fn spawn(supervisor: Supervisor, threads: &Threads) -> std::io::Result<()> {
-    let inbox = supervisor.inbox();
+pub(crate) fn spawn(
+    supervisor: Supervisor,
+    inbox: Inbox,
+    threads: &Threads,
+) -> std::io::Result<()> {
     threads.start("durable-nodes", move || supervise(supervisor))?;
     threads.start("durable-inbox", move || receive(inbox))
 }

@@ -19,9 +19,10 @@ use super::drive::Drive;
 use super::error::OpenError;
 use super::mail::Delivery;
 use super::met;
+use super::nodes::gained::{AtEnd, Gained};
 use super::nodes::inbox::Inbox;
 use super::nodes::node::Nodes;
-use super::nodes::supervisor::{AtEnd, Gained, Supervisor};
+use super::nodes::supervisor::Supervisor;
 use super::opening;
 use super::ownership::Ownership;
 use super::partition::Partition;
@@ -51,7 +52,7 @@ struct NodeActor {
     /// `None` while they take a step, and once they have stopped.
     supervisor: RefCell<Option<Supervisor>>,
     inbox: RefCell<Option<Inbox>>,
-    /// The partitions that the supervisor has started.
+    /// The partitions that the inbox has started.
     gained: Arc<Mutex<Vec<(Gained, AtEnd)>>>,
     parts: Parts,
 }
@@ -208,7 +209,7 @@ impl Process {
         })
     }
 
-    /// Lets the supervisor renew its leases, and start and stop partitions.
+    /// Lets the supervisor renew its leases, and gain and stop partitions.
     pub(crate) fn supervise(&self) -> Result<(), FailureDetails> {
         let Some(node) = &self.node else { return Ok(()) };
         let Some(mut supervisor) = node.supervisor.take() else { return Ok(()) };
@@ -220,19 +221,27 @@ impl Process {
         }
         panics::catch(|| supervisor.turn(true))?;
         *node.supervisor.borrow_mut() = Some(supervisor);
-        self.start_gained();
         Ok(())
     }
 
-    /// Lets the inbox take in what has arrived.
+    /// Lets the inbox start the partitions that were gained, or take in what has arrived.
     pub(crate) fn receive(&self) -> Result<(), FailureDetails> {
         let Some(node) = &self.node else { return Ok(()) };
         let Some(mut inbox) = node.inbox.take() else { return Ok(()) };
         if !node.nodes.is_stopping() {
             panics::catch(|| inbox.turn(Duration::ZERO))?;
             *node.inbox.borrow_mut() = Some(inbox);
+            self.start_gained();
         }
         Ok(())
+    }
+
+    /// Whether the inbox could start partitions that were gained; `None` if there are none. A thread
+    /// would wait for the end of a commit.
+    pub(crate) fn can_start_gained(&self) -> Option<bool> {
+        let node = self.node.as_ref().filter(|it| it.inbox.borrow().is_some())?;
+        let is_committing = || self.commits.committer.writes.is_committing();
+        node.nodes.has_gained().then(|| !is_committing())
     }
 
     /// The partitions whose messages the inbox would receive now; `None` if it has stopped.
@@ -365,9 +374,11 @@ fn join(
     };
     let (writer, committer) = (Arc::clone(commits), Arc::clone(&commits.committer));
     let (of_node, clock) = (Arc::clone(nodes), parts.clock.clone());
-    let mut supervisor = Supervisor::new(of_node, committer, clock, writer, Box::new(start));
+    let mut inbox = Inbox::new(Arc::clone(nodes), Arc::clone(&committer), writer, Box::new(start));
+    let mut supervisor = Supervisor::new(of_node, committer, clock);
     supervisor.begin(node)?;
-    let inbox = RefCell::new(Some(supervisor.inbox()));
+    inbox.turn(Duration::ZERO);
+    let inbox = RefCell::new(Some(inbox));
     let (nodes, supervisor) = (Arc::clone(nodes), RefCell::new(Some(supervisor)));
     Ok(NodeActor { nodes, supervisor, inbox, gained, parts: parts.clone() })
 }

@@ -164,8 +164,11 @@ impl World {
         })
     }
 
-    /// Whether something has arrived for a process.
+    /// Whether something has arrived for a process, or it can start partitions.
     pub(super) fn receives(&self, number: usize, process: &Process) -> bool {
+        if let Some(can_start) = process.can_start_gained() {
+            return can_start;
+        }
         let slots = self.slots.borrow();
         let node = slots.get(number).and_then(|slot| slot.node.as_ref());
         let owned = process.receives_for();
