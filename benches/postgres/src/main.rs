@@ -46,6 +46,9 @@ struct Arguments {
     /// How many orchestrations are outstanding.
     #[arg(long, default_value_t = 256)]
     outstanding: usize,
+    /// The partitions of the hub; by default as many as a new hub on this store has.
+    #[arg(long)]
+    partitions: Option<u16>,
     /// For how many minutes a snapshot is held open.
     #[arg(long, default_value_t = 3.0)]
     minutes: f64,
@@ -85,7 +88,7 @@ async fn hello(arguments: &Arguments, url: &str, report: &mut Report) -> Result<
     let window = Window { warm_up: counted / 4, counted };
     for round in 0..arguments.runs {
         eprintln!("{name}: round {} of {}", round + 1, arguments.runs);
-        report.add(&name, "durable", ours::hello(url, outstanding, window).await?);
+        report.add(&name, "durable", ours::hello(url, arguments.partitions, outstanding, window).await?);
         if arguments.alone {
             continue;
         }

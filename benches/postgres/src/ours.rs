@@ -52,20 +52,30 @@ pub(crate) async fn sequence(ctx: &OrchestrationContext, steps: u32) -> Result<u
     Ok(last)
 }
 
-/// Opens a hub in a schema that no other has used.
-pub(crate) async fn open(url: &str) -> Result<(TaskHub, Notes)> {
+/// Opens a hub in a schema that no other has used, with this many partitions.
+pub(crate) async fn open(url: &str, partitions: Option<u16>) -> Result<(TaskHub, Notes)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let schema = format!("durable_{}_{number}", std::process::id());
     let options = PostgresOptions::new(url)?.schema(schema)?;
     let notes = Notes::default();
     let store = PostgresStore::connect_with(options).await?;
-    let hub = TaskHub::builder().store(store).state(notes.clone()).open().await?;
+    let builder = TaskHub::builder().store(store).state(notes.clone());
+    let builder = match partitions {
+        Some(count) => builder.partitions(count),
+        None => builder,
+    };
+    let hub = builder.open().await?;
     Ok((hub, notes))
 }
 
-pub(crate) async fn hello(url: &str, outstanding: usize, window: Window) -> Result<Throughput> {
-    let (hub, _) = open(url).await?;
+pub(crate) async fn hello(
+    url: &str,
+    partitions: Option<u16>,
+    outstanding: usize,
+    window: Window,
+) -> Result<Throughput> {
+    let (hub, _) = open(url, partitions).await?;
     let throughput = hello_on(&hub, outstanding, window).await?;
     hub.shutdown().await?;
     Ok(throughput)

@@ -11,7 +11,7 @@ use crate::load::Window;
 use crate::{Arguments, ours};
 
 pub(crate) async fn run(url: &str, arguments: &Arguments) -> Result<()> {
-    let (hub, _) = ours::open(url).await?;
+    let (hub, _) = ours::open(url, arguments.partitions).await?;
     let window = Window { warm_up: Duration::from_secs(1), counted: Duration::from_secs(14) };
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);

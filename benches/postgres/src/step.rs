@@ -19,7 +19,7 @@ pub(crate) async fn run(url: &str, arguments: &Arguments, report: &mut Report) -
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);
     client.batch_execute("CREATE TABLE IF NOT EXISTS bare (number int8, bytes bytea)").await?;
-    let (hub, notes) = ours::open(url).await?;
+    let (hub, notes) = ours::open(url, arguments.partitions).await?;
     hub.start(sequence(200)).await?.result().await?;
     bare(&client, 200).await?;
     for _ in 0..arguments.runs {

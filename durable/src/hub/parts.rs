@@ -183,7 +183,8 @@ impl Parts {
         let outlet = ThreadOutlet::new(committer, batches, Arc::clone(&owner));
         let make = self.partition(&owner, outlet);
         let (clock, time) = (self.clock.clone(), self.time.clone());
-        let driver = Driver { partition: id, clock, time };
+        let spins = self.nodes.is_none();
+        let driver = Driver { partition: id, clock, spins, time };
         let opening = self.mailboxes.busy();
         let run = move || {
             run_partition(make(), &driver, &mail, found, opening);

@@ -27,6 +27,8 @@ const MAIL_PER_TURN: usize = 1024;
 pub(crate) struct Driver {
     pub(crate) partition: PartitionId,
     pub(crate) clock: Clock,
+    /// Whether it may spin for a moment before it sleeps.
+    pub(crate) spins: bool,
     /// The virtual time of a test.
     pub(crate) time: Option<Arc<VirtualTime>>,
 }
@@ -52,7 +54,7 @@ fn serve(
     driver: &Driver,
     mail: &Receiver<Delivery>,
 ) -> Result<(), Stopped> {
-    let (mut patience, mut next) = (Patience::default(), None);
+    let (mut patience, mut next) = (Patience::new(driver.spins), None);
     while !partition.has_stopped() {
         let first = match next.take() {
             Some(first) => Some(first),

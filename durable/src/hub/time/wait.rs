@@ -17,12 +17,17 @@ pub(crate) const SPIN_TIME: Duration = Duration::from_micros(50);
 pub(crate) const SHORT: Duration = Duration::from_micros(75);
 
 /// Decides whether a thread spins, by how long its last wait took.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Patience {
+    may_spin: bool,
     comes_soon: bool,
 }
 
 impl Patience {
+    pub(crate) fn new(may_spin: bool) -> Self {
+        Self { may_spin, comes_soon: false }
+    }
+
     /// Returns the result of `look` while spinning, otherwise the result of the blocking `sleep`.
     pub(crate) fn wait<T>(&mut self, look: impl Fn() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
         if let Some(found) = look() {
@@ -38,7 +43,7 @@ impl Patience {
             }
         }
         let came = sleep();
-        self.comes_soon = since.elapsed() < SHORT;
+        self.comes_soon = self.may_spin && since.elapsed() < SHORT;
         came
     }
 }
