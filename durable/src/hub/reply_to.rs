@@ -1,5 +1,7 @@
 //! Where the reply to a request goes.
 
+use std::fmt;
+
 use tokio::sync::oneshot;
 
 use crate::store::RequestId;
@@ -9,11 +11,17 @@ use crate::store::RequestId;
 pub(crate) enum ReplyTo<T> {
     /// To a client of this process.
     Client(oneshot::Sender<T>),
-    /// To a client of this process that reads it as JSON.
-    Encoded(oneshot::Sender<String>),
+    /// To a client of this process, whose request another process can carry out if this one does not.
+    Repeated(Repeated<T>),
     /// To the node that sent the request. The commit of the write that causes the reply contains it.
     Node(RequestId),
 }
+
+/// The client of a request that is repeated if this is dropped without a reply.
+pub(crate) struct Repeated<T>(Option<(oneshot::Sender<T>, Repeat<T>)>);
+
+/// Asks again on behalf of a client.
+pub(crate) type Repeat<T> = Box<dyn FnOnce(oneshot::Sender<T>) + Send + Sync>;
 
 /// A reply that can be sent to another node.
 pub(crate) trait Encode {
@@ -22,29 +30,33 @@ pub(crate) trait Encode {
 }
 
 impl<T> ReplyTo<T> {
-    /// Whether nobody waits for the reply any longer.
-    pub(crate) fn is_closed(&self) -> bool {
+    /// Asks again if this is dropped without a reply while the client waits. A reply to another node stays
+    /// as it is: that node asks again.
+    pub(crate) fn repeated(self, repeat: Repeat<T>) -> Self {
         match self {
-            Self::Client(reply) => reply.is_closed(),
-            Self::Encoded(reply) => reply.is_closed(),
-            Self::Node(_) => false,
+            Self::Client(client) => Self::Repeated(Repeated(Some((client, repeat)))),
+            reply @ (Self::Repeated(_) | Self::Node(_)) => reply,
         }
     }
 
-    /// Waits until nobody waits for the reply any longer.
-    pub(crate) async fn closed(&mut self) {
-        match self {
-            Self::Client(reply) => reply.closed().await,
-            Self::Encoded(reply) => reply.closed().await,
-            Self::Node(_) => std::future::pending().await,
-        }
+    /// Whether nobody waits for the reply any longer.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client().is_some_and(oneshot::Sender::is_closed)
     }
 
     /// The request of another node, if it is one.
     pub(crate) fn request(&self) -> Option<RequestId> {
         match self {
             Self::Node(request) => Some(*request),
-            Self::Client(_) | Self::Encoded(_) => None,
+            Self::Client(_) | Self::Repeated(_) => None,
+        }
+    }
+
+    fn client(&self) -> Option<&oneshot::Sender<T>> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Repeated(Repeated(repeated)) => repeated.as_ref().map(|(client, _)| client),
+            Self::Node(_) => None,
         }
     }
 }
@@ -54,7 +66,11 @@ impl<T: Encode> ReplyTo<T> {
     pub(crate) fn send(self, reply: T) {
         match self {
             Self::Client(client) => drop(client.send(reply)),
-            Self::Encoded(client) => drop(client.send(reply.encode())),
+            Self::Repeated(mut repeated) => {
+                if let Some((client, _)) = repeated.0.take() {
+                    drop(client.send(reply));
+                }
+            }
             Self::Node(_) => {}
         }
     }
@@ -63,5 +79,19 @@ impl<T: Encode> ReplyTo<T> {
 impl<T> From<oneshot::Sender<T>> for ReplyTo<T> {
     fn from(client: oneshot::Sender<T>) -> Self {
         Self::Client(client)
+    }
+}
+
+impl<T> Drop for Repeated<T> {
+    fn drop(&mut self) {
+        if let Some((client, repeat)) = self.0.take_if(|(client, _)| !client.is_closed()) {
+            repeat(client);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Repeated<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repeated").finish_non_exhaustive()
     }
 }

@@ -1,19 +1,28 @@
 //! Requests of this node's clients: to a partition of its own, or to another node.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::oneshot;
 
 use super::node::Nodes;
-use super::wire::{Ask, Asker, To};
+use super::wire::{Ask, Decode};
 use crate::hub::admission::Permit;
 use crate::hub::error::HubError;
 use crate::hub::mail::{Delivery, Mail};
-use crate::hub::task_hub::TaskHub;
+use crate::hub::reply_to::{Encode, ReplyTo};
+use crate::hub::task_hub::{Inner, TaskHub};
 use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, RequestId, StoreError, chain};
+
+/// A request that is sent to another node if no partition of this one replies to it.
+pub(super) struct Request {
+    /// Must not keep the hub open: a request may wait for as long as its client does.
+    hub: Weak<Inner>,
+    nodes: Arc<Nodes>,
+    target: PartitionId,
+}
 
 impl TaskHub {
     /// Sends a client's request to the owner of a partition, on this or another node.
@@ -24,48 +33,47 @@ impl TaskHub {
         mail: Mail,
         permit: Permit,
     ) {
-        let (hub, nodes) = (self.clone(), Arc::clone(nodes));
-        let drive = nodes.drive.clone();
-        match Ask::of(mail) {
-            Ok((ask, asker)) => {
-                drive.spawn(async move { hub.ask(&nodes, target, ask, asker, permit).await });
+        let hub = Arc::downgrade(&self.inner);
+        let request = Request { hub, nodes: Arc::clone(nodes), target };
+        match Ask::repeated(mail, request) {
+            // If it is dropped, now or when the partition is lost, the next owner is asked.
+            Ok(mail) => {
+                if let Some(owner) = nodes.mailboxes.owner(target) {
+                    owner.send(Delivery { mail, busy: nodes.mailboxes.busy(), permit });
+                }
             }
-            Err(mail) => self.watch_from_store(&drive, *mail),
+            Err(mail) => self.watch_from_store(&nodes.drive, *mail),
         }
     }
 
-    async fn ask(
+    async fn ask<T: Encode + Decode>(
         &self,
         nodes: &Nodes,
         target: PartitionId,
         ask: Ask,
-        mut asker: Box<dyn Asker>,
-        permit: Permit,
+        mut client: oneshot::Sender<T>,
     ) {
-        let mut permit = Some(permit);
-        if let Some(owner) = nodes.mailboxes.owner(target) {
-            let (reply, answer) = oneshot::channel();
-            let (mail, busy) = (ask.clone().into_mail(To::Client(reply)), nodes.mailboxes.busy());
-            let permit = permit.take().unwrap_or_default();
-            owner.send(Delivery { mail, busy, permit });
-            match wait(&mut *asker, answer).await {
-                Outcome::Gone => return,
-                Outcome::Answer(answer) => return pass_on(asker, &answer),
-                // The partition was lost, and with it the request.
-                Outcome::Dropped => {}
-            }
-        }
         let id = ask.request_id();
         let answer = nodes.waiting.answer_to(id);
+        if nodes.is_stopping() {
+            return nodes.waiting.forget(id);
+        }
         if let Err(error) = self.send_request(id, target, &ask).await {
             nodes.waiting.forget(id);
             return self.inner.health.not_sent(error);
         }
-        drop(permit);
-        match wait(&mut *asker, answer).await {
-            Outcome::Answer(answer) => pass_on(asker, &answer),
-            Outcome::Dropped => {}
-            Outcome::Gone => nodes.waiting.forget(id),
+        let answer = first(pin!(answer), pin!(client.closed())).await;
+        match answer {
+            First::This(Ok(answer)) => match T::decode(&answer) {
+                Ok(answer) => ReplyTo::Client(client).send(answer),
+                Err(error) => {
+                    let error = error.to_string();
+                    tell!(error, error, "the answer of another process of the hub cannot be read");
+                }
+            },
+            // Nobody will answer: the hub stops.
+            First::This(Err(_dropped)) => {}
+            First::That(()) => nodes.waiting.forget(id),
         }
     }
 
@@ -89,25 +97,15 @@ impl TaskHub {
     }
 }
 
-/// What a client has waited for.
-enum Outcome {
-    Answer(String),
-    /// Nobody will answer.
-    Dropped,
-    /// The client waits no longer.
-    Gone,
-}
-
-async fn wait(asker: &mut dyn Asker, answer: oneshot::Receiver<String>) -> Outcome {
-    match first(pin!(answer), pin!(asker.gone())).await {
-        First::This(Ok(answer)) => Outcome::Answer(answer),
-        First::This(Err(_dropped)) => Outcome::Dropped,
-        First::That(()) => Outcome::Gone,
-    }
-}
-
-fn pass_on(asker: Box<dyn Asker>, answer: &str) {
-    if !asker.answer(answer) {
-        tell!(error, "the answer of another process of the hub cannot be read");
+impl Request {
+    /// Asks another node.
+    pub(super) fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
+    where
+        T: Encode + Decode + Send + 'static,
+    {
+        let Self { hub, nodes, target } = self;
+        let Some(inner) = hub.upgrade().filter(|_| !nodes.is_stopping()) else { return };
+        let (hub, drive) = (TaskHub { inner }, nodes.drive.clone());
+        drive.spawn(async move { hub.ask(&nodes, target, ask, client).await });
     }
 }

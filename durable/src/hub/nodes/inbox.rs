@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::gained::StartPartition;
 use super::node::{Nodes, Writer};
-use super::wire::{Ask, To};
+use super::wire::Ask;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Write};
 use crate::hub::ownership::Ownership;
@@ -100,7 +100,7 @@ impl Inbox {
             match serde_json::from_str::<Ask>(&body) {
                 Ok(ask) => {
                     if let Some(owner) = self.owner_of(owners, target) {
-                        self.nodes.mailboxes.send_to(&owner, ask.into_mail(To::Node(id)));
+                        self.nodes.mailboxes.send_to(&owner, ask.into_mail(id));
                     }
                 }
                 Err(error) => {

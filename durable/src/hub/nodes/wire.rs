@@ -5,8 +5,8 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
+use super::asking::Request;
 use crate::hub::error::{HubError, ManageError, StartError};
 use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Resumption, Start};
 use crate::hub::reply_to::{Encode, ReplyTo};
@@ -19,70 +19,22 @@ use crate::store::{RequestId, StoreError};
 /// A request of a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Ask {
-    Start {
-        instance_id: InstanceId,
-        started: Box<ExecutionStarted>,
-        replaces: Vec<RuntimeStatus>,
-        /// Not sent to other nodes: a request between nodes may arrive again.
-        #[serde(skip)]
-        is_new_id: bool,
-    },
-    Raise {
-        instance_id: InstanceId,
-        name: String,
-        input: Json,
-        ends_work: bool,
-    },
-    Manage {
-        instance_id: InstanceId,
-        what: Manage,
-    },
-    Wait {
-        instance_id: InstanceId,
-    },
-    WaitForStart {
-        instance_id: InstanceId,
-    },
-    Pending {
-        instance_id: InstanceId,
-    },
-    Operate {
-        message: Box<TaskMessage>,
-        is_call: bool,
-    },
-    CancelSignal {
-        id: InstanceId,
-    },
-    TakeBackLock {
-        entity: InstanceId,
-        owner: Box<ParentInstance>,
-    },
-    ResumeEntity {
-        id: InstanceId,
-        how: Resumption,
-    },
+    Start { instance_id: InstanceId, started: Box<ExecutionStarted>, replaces: Vec<RuntimeStatus> },
+    Raise { instance_id: InstanceId, name: String, input: Json, ends_work: bool },
+    Manage { instance_id: InstanceId, what: Manage },
+    Wait { instance_id: InstanceId },
+    WaitForStart { instance_id: InstanceId },
+    Pending { instance_id: InstanceId },
+    Operate { message: Box<TaskMessage>, is_call: bool },
+    CancelSignal { id: InstanceId },
+    TakeBackLock { entity: InstanceId, owner: Box<ParentInstance> },
+    ResumeEntity { id: InstanceId, how: Resumption },
 }
-
-/// Where the owner of a partition replies to.
-#[derive(Debug)]
-pub(super) enum To {
-    Client(oneshot::Sender<String>),
-    Node(RequestId),
-}
-
-/// A client of this process that waits for an answer.
-pub(super) trait Asker: Send {
-    /// Passes the answer on; returns whether it can be read.
-    fn answer(self: Box<Self>, answer: &str) -> bool;
-    /// Waits until the client is gone.
-    fn gone(&mut self) -> Gone<'_>;
-}
-
-type Gone<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Ask {
-    /// What is asked, and who asks. Mail that is not a request between nodes comes back.
-    pub(super) fn of(mail: Mail) -> Result<(Self, Box<dyn Asker>), Box<Mail>> {
+    /// A request between nodes whose reply, if it is dropped, lets the `request` be sent with the same
+    /// content. Other mail comes back.
+    pub(super) fn repeated(mail: Mail, request: Request) -> Result<Mail, Box<Mail>> {
         Ok(match mail {
             Mail::Start(Start {
                 instance_id,
@@ -90,66 +42,111 @@ impl Ask {
                 replaces,
                 is_new_id,
                 origin: Origin::Client(reply),
-            }) => (Self::Start { instance_id, started, replaces, is_new_id }, Box::new(reply)),
+            }) => {
+                let ask = Self::Start {
+                    instance_id: instance_id.clone(),
+                    started: started.clone(),
+                    replaces: replaces.clone(),
+                };
+                let origin = Origin::Client(ask.repeat(reply, request));
+                Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
+            }
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
-                (Self::Raise { instance_id, name, input, ends_work }, Box::new(reply))
+                let (id, input_again) = (instance_id.clone(), input.clone());
+                let ask = Self::Raise {
+                    instance_id: id,
+                    name: name.clone(),
+                    input: input_again,
+                    ends_work,
+                };
+                let reply = ask.repeat(reply, request);
+                Mail::Raise { instance_id, name, input, ends_work, reply }
             }
             Mail::Manage { instance_id, what, reply } => {
-                (Self::Manage { instance_id, what }, Box::new(reply))
+                let ask = Self::Manage { instance_id: instance_id.clone(), what: what.clone() };
+                Mail::Manage { instance_id, what, reply: ask.repeat(reply, request) }
             }
-            Mail::Wait { instance_id, reply } => (Self::Wait { instance_id }, Box::new(reply)),
+            Mail::Wait { instance_id, reply } => {
+                let ask = Self::Wait { instance_id: instance_id.clone() };
+                Mail::Wait { instance_id, reply: ask.repeat(reply, request) }
+            }
             Mail::WaitForStart { instance_id, reply } => {
-                (Self::WaitForStart { instance_id }, Box::new(reply))
+                let ask = Self::WaitForStart { instance_id: instance_id.clone() };
+                Mail::WaitForStart { instance_id, reply: ask.repeat(reply, request) }
             }
             Mail::Pending { instance_id, reply } => {
-                (Self::Pending { instance_id }, Box::new(reply))
+                let ask = Self::Pending { instance_id: instance_id.clone() };
+                Mail::Pending { instance_id, reply: ask.repeat(reply, request) }
             }
-            Mail::Operate { message, reply: EntityReply::Called(reply) } => {
-                (Self::Operate { message, is_call: true }, Box::new(reply))
+            Mail::Operate { message, reply } => {
+                let is_call = matches!(reply, EntityReply::Called(_));
+                let ask = Self::Operate { message: message.clone(), is_call };
+                let reply = match reply {
+                    EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, request)),
+                    EntityReply::Signalled(reply) => {
+                        EntityReply::Signalled(ask.repeat(reply, request))
+                    }
+                };
+                Mail::Operate { message, reply }
             }
-            Mail::Operate { message, reply: EntityReply::Signalled(reply) } => {
-                (Self::Operate { message, is_call: false }, Box::new(reply))
+            Mail::CancelSignal { id, reply } => {
+                let ask = Self::CancelSignal { id: id.clone() };
+                Mail::CancelSignal { id, reply: ask.repeat(reply, request) }
             }
-            Mail::CancelSignal { id, reply } => (Self::CancelSignal { id }, Box::new(reply)),
             Mail::TakeBackLock { entity, owner, reply } => {
-                (Self::TakeBackLock { entity, owner }, Box::new(reply))
+                let ask = Self::TakeBackLock { entity: entity.clone(), owner: owner.clone() };
+                Mail::TakeBackLock { entity, owner, reply: ask.repeat(reply, request) }
             }
             Mail::ResumeEntity { id, how, reply } => {
-                (Self::ResumeEntity { id, how }, Box::new(reply))
+                let ask = Self::ResumeEntity { id: id.clone(), how };
+                Mail::ResumeEntity { id, how, reply: ask.repeat(reply, request) }
             }
             mail => return Err(Box::new(mail)),
         })
     }
 
-    /// As mail to the owner.
-    pub(super) fn into_mail(self, to: To) -> Mail {
+    fn repeat<T>(self, reply: ReplyTo<T>, request: Request) -> ReplyTo<T>
+    where
+        T: Encode + Decode + Send + 'static,
+    {
+        reply.repeated(Box::new(move |client| request.send(self, client)))
+    }
+
+    /// As mail to the owner, which replies to another node.
+    pub(super) fn into_mail(self, request: RequestId) -> Mail {
         match self {
-            Self::Start { instance_id, started, replaces, is_new_id } => {
-                let origin = Origin::Client(to.into());
+            Self::Start { instance_id, started, replaces } => {
+                let origin = Origin::Client(ReplyTo::Node(request));
+                let is_new_id = false;
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Self::Raise { instance_id, name, input, ends_work } => {
-                Mail::Raise { instance_id, name, input, ends_work, reply: to.into() }
+                let reply = ReplyTo::Node(request);
+                Mail::Raise { instance_id, name, input, ends_work, reply }
             }
             Self::Manage { instance_id, what } => {
-                Mail::Manage { instance_id, what, reply: to.into() }
+                Mail::Manage { instance_id, what, reply: ReplyTo::Node(request) }
             }
-            Self::Wait { instance_id } => Mail::Wait { instance_id, reply: to.into() },
+            Self::Wait { instance_id } => Mail::Wait { instance_id, reply: ReplyTo::Node(request) },
             Self::WaitForStart { instance_id } => {
-                Mail::WaitForStart { instance_id, reply: to.into() }
+                Mail::WaitForStart { instance_id, reply: ReplyTo::Node(request) }
             }
-            Self::Pending { instance_id } => Mail::Pending { instance_id, reply: to.into() },
+            Self::Pending { instance_id } => {
+                Mail::Pending { instance_id, reply: ReplyTo::Node(request) }
+            }
             Self::Operate { message, is_call: true } => {
-                Mail::Operate { message, reply: EntityReply::Called(to.into()) }
+                Mail::Operate { message, reply: EntityReply::Called(ReplyTo::Node(request)) }
             }
             Self::Operate { message, is_call: false } => {
-                Mail::Operate { message, reply: EntityReply::Signalled(to.into()) }
+                Mail::Operate { message, reply: EntityReply::Signalled(ReplyTo::Node(request)) }
             }
-            Self::CancelSignal { id } => Mail::CancelSignal { id, reply: to.into() },
+            Self::CancelSignal { id } => Mail::CancelSignal { id, reply: ReplyTo::Node(request) },
             Self::TakeBackLock { entity, owner } => {
-                Mail::TakeBackLock { entity, owner, reply: to.into() }
+                Mail::TakeBackLock { entity, owner, reply: ReplyTo::Node(request) }
             }
-            Self::ResumeEntity { id, how } => Mail::ResumeEntity { id, how, reply: to.into() },
+            Self::ResumeEntity { id, how } => {
+                Mail::ResumeEntity { id, how, reply: ReplyTo::Node(request) }
+            }
         }
     }
 
@@ -160,31 +157,6 @@ impl Ask {
             Self::Operate { message, .. } => RequestId(message.id),
             _ => RequestId::generate(),
         }
-    }
-}
-
-impl<T> From<To> for ReplyTo<T> {
-    fn from(to: To) -> Self {
-        match to {
-            To::Client(client) => Self::Encoded(client),
-            To::Node(request) => Self::Node(request),
-        }
-    }
-}
-
-impl<T: Encode + Decode + Send> Asker for ReplyTo<T> {
-    fn answer(self: Box<Self>, answer: &str) -> bool {
-        match T::decode(answer) {
-            Ok(answer) => {
-                self.send(answer);
-                true
-            }
-            Err(_unreadable) => false,
-        }
-    }
-
-    fn gone(&mut self) -> Gone<'_> {
-        Box::pin(self.closed())
     }
 }
 
