@@ -311,9 +311,10 @@ impl Store for PostgresStore {
         Some(self)
     }
 
-    /// Many more than processes, so that they share the work evenly. A thread that waits costs nothing.
+    /// More than processes, so that they share the work evenly. Each has a thread, and with more of them a
+    /// thread finds less work each time it wakes up.
     fn default_partitions(&self) -> u16 {
-        64
+        32
     }
 
     fn transactions(&self) -> Option<StoreTransactions> {

@@ -120,8 +120,8 @@ async fn a_request_that_cannot_be_sent_is_refused_with_the_cause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_hub_has_64_partitions_and_an_old_one_keeps_its_number() {
-    for (given, expected) in [(None, 64), (Some(3), 3)] {
+async fn a_new_hub_has_32_partitions_and_an_old_one_keeps_its_number() {
+    for (given, expected) in [(None, 32), (Some(3), 3)] {
         let options = cluster::schema(&cluster::unique("partitions"));
         for given in [given, None] {
             let store = PostgresStore::connect_with(options.clone()).await.unwrap();

@@ -210,7 +210,7 @@ impl TaskHubBuilder {
     }
 
     /// The number of partitions of a new hub, each with a thread of its own; by default the
-    /// [number of the store](Store::default_partitions), which is 4 for a folder and 64 for PostgreSQL.
+    /// [number of the store](Store::default_partitions), which is 4 for a folder and 32 for PostgreSQL.
     /// It cannot be changed later.
     pub fn partitions(mut self, count: u16) -> Self {
         self.options.partitions = Some(count);
