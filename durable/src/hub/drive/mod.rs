@@ -14,7 +14,37 @@ pub(crate) enum Drive {
     Simulated,
 }
 
+/// The place of a task that may be spawned later. Destructors run in any order; in a simulation, the
+/// tasks that they spawn have the order of their places.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    #[cfg(feature = "testing")]
+    number: u64,
+}
+
 impl Drive {
+    pub(crate) fn place(&self) -> Place {
+        match self {
+            Self::Runtime(_) => Place::default(),
+            #[cfg(feature = "testing")]
+            Self::Simulated => Place { number: simulated::next_number() },
+        }
+    }
+
+    /// As [`spawn`](Self::spawn), in a place that was kept for the task.
+    pub(crate) fn spawn_at(
+        &self,
+        #[cfg_attr(not(feature = "testing"), expect(unused, reason = "for simulations"))]
+        place: Place,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        match self {
+            Self::Runtime(_) => self.spawn(task),
+            #[cfg(feature = "testing")]
+            Self::Simulated => simulated::spawn_at(place.number, task),
+        }
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self {
             Self::Runtime(runtime) => drop(runtime.spawn(task)),

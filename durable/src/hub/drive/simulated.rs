@@ -53,12 +53,26 @@ fn with<T>(function: impl FnOnce(&mut Tasks) -> T) -> Option<T> {
 
 /// Adds a task of the hub's runtime.
 pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    add(task, true);
+    add(next_number(), task, true);
+}
+
+/// Adds a task of the hub's runtime under a number that was taken before.
+pub(super) fn spawn_at(number: u64, task: impl Future<Output = ()> + Send + 'static) {
+    add(number, task, true);
+}
+
+/// The number of the next task.
+pub(super) fn next_number() -> u64 {
+    let next = with(|tasks| {
+        tasks.next += 1;
+        tasks.next - 1
+    });
+    next.unwrap_or_default()
 }
 
 /// Adds a task that runs elsewhere: on a thread of the hub, or as a client.
 pub(crate) fn spawn_apart(task: impl Future<Output = ()> + Send + 'static) {
-    add(task, false);
+    add(next_number(), task, false);
 }
 
 /// The process whose step is taken.
@@ -74,14 +88,12 @@ pub(crate) fn within<T>(process: usize, step: impl FnOnce() -> T) -> T {
     result
 }
 
-fn add(task: impl Future<Output = ()> + Send + 'static, is_of_runtime: bool) {
+fn add(number: u64, task: impl Future<Output = ()> + Send + 'static, is_of_runtime: bool) {
     let mut task: Option<Task> = Some(Box::pin(task));
     with(|tasks| {
         if is_of_runtime && tasks.has_ended {
             return;
         }
-        let number = tasks.next;
-        tasks.next += 1;
         tasks.all.insert(number, (PROCESS.get(), task.take()));
         if is_of_runtime {
             tasks.of_runtime.insert(number);

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::node::Nodes;
 use super::wire::{Ask, Decode};
 use crate::hub::admission::Permit;
+use crate::hub::drive::Place;
 use crate::hub::error::HubError;
 use crate::hub::mail::{Delivery, Mail};
 use crate::hub::reply_to::{Encode, ReplyTo};
@@ -22,6 +23,8 @@ pub(super) struct Request {
     hub: Weak<Inner>,
     nodes: Arc<Nodes>,
     target: PartitionId,
+    /// Of the task that sends it.
+    place: Place,
 }
 
 impl TaskHub {
@@ -34,7 +37,8 @@ impl TaskHub {
         permit: Permit,
     ) {
         let hub = Arc::downgrade(&self.inner);
-        let request = Request { hub, nodes: Arc::clone(nodes), target };
+        let place = nodes.drive.place();
+        let request = Request { hub, nodes: Arc::clone(nodes), target, place };
         match Ask::repeated(mail, request) {
             // If it is dropped, now or when the partition is lost, the next owner is asked.
             Ok(mail) => {
@@ -103,9 +107,9 @@ impl Request {
     where
         T: Encode + Decode + Send + 'static,
     {
-        let Self { hub, nodes, target } = self;
+        let Self { hub, nodes, target, place } = self;
         let Some(inner) = hub.upgrade().filter(|_| !nodes.is_stopping()) else { return };
         let (hub, drive) = (TaskHub { inner }, nodes.drive.clone());
-        drive.spawn(async move { hub.ask(&nodes, target, ask, client).await });
+        drive.spawn_at(place, async move { hub.ask(&nodes, target, ask, client).await });
     }
 }
