@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 
 use super::node::Nodes;
-use super::wire::{Ask, Decode};
+use super::wire::{Ask, Decode, SendAsk};
 use crate::hub::admission::Permit;
 use crate::hub::drive::Place;
 use crate::hub::error::HubError;
@@ -18,7 +18,7 @@ use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, RequestId, StoreError, chain};
 
 /// A request that is sent to another node if no partition of this one replies to it.
-pub(super) struct Request {
+struct Request {
     /// Must not keep the hub open: a request may wait for as long as its client does.
     hub: Weak<Inner>,
     nodes: Arc<Nodes>,
@@ -101,9 +101,8 @@ impl TaskHub {
     }
 }
 
-impl Request {
-    /// Asks another node.
-    pub(super) fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
+impl SendAsk for Request {
+    fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
     where
         T: Encode + Decode + Send + 'static,
     {

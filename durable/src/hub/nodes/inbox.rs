@@ -1,15 +1,23 @@
-//! What arrives from other nodes.
+//! What arrives from other nodes, and the start of the partitions that this node has gained.
 //!
 //! This is a state machine: `thread.rs` lets it take its turns.
+//!
+//! **The order of messages.** The messages of a node to a partition that it does not own go through the
+//! store, and those to a partition of its own go straight to it. A message must not overtake an earlier
+//! one, so a partition starts between two commits. While none is under way, the store has everything
+//! that this node has sent to the partition, and everything that its former owner has sent. The node
+//! receives all of it, for all of its partitions and those that it has gained, and puts it before all
+//! writes that wait. Then it starts the partitions and goes on with its commits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::gained::StartPartition;
+use super::gained::{Gained, StartPartition};
 use super::node::{Nodes, Writer};
+use super::supervisor::release;
 use super::wire::Ask;
 use crate::hub::commit::committer::Committer;
-use crate::hub::commit::write::{Content, Write};
+use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::ownership::Ownership;
 use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, Received, ReceivedMessage, StoreError, chain};
@@ -92,6 +100,58 @@ impl Inbox {
             }
         }
         Ok((writes, requests, has_more))
+    }
+
+    /// Receives what was sent before, and starts the partitions that this node has gained. Returns
+    /// whether they could be started.
+    pub(super) fn start_gained(&mut self) -> Result<bool, StoreError> {
+        let committer = Arc::clone(&self.committer);
+        let hold = committer.writes.hold();
+        let gained = self.nodes.not_started.owners();
+        let mut owners = self.nodes.mailboxes.owners();
+        owners.extend(gained.iter().cloned());
+        let mut requests = Vec::new();
+        let received = loop {
+            let received = self.receive_from(&owners, Duration::ZERO);
+            let received = received.map(|(writes, asked, has_more)| {
+                let has_received = !writes.is_empty();
+                mark!(has_received, "nodes: messages come before the start of a partition");
+                hold.add_received(writes);
+                requests.extend(asked);
+                (has_more, has_received)
+            });
+            match received {
+                Ok((true, true)) => {}
+                Ok((has_more, _)) => break Ok(!has_more),
+                Err(error) => break Err(error),
+            }
+        };
+        if matches!(received, Ok(true)) {
+            for gained in self.nodes.not_started.take(&gained) {
+                self.start(gained);
+            }
+        }
+        drop(hold);
+        self.hand_to_owners(&owners, requests);
+        received
+    }
+
+    fn start(&self, gained: Gained) {
+        let owner = Arc::clone(&gained.0);
+        let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(&owner));
+        let at_end = Box::new(move || {
+            // Behind everything that the partition wrote.
+            let done = Effect::Left(ended.has_left());
+            let last = Write::between_nodes(ended, Content::default(), vec![done]);
+            writer.hand_over(&mut vec![last]);
+        });
+        self.nodes.mailboxes.open(&owner);
+        if let Err(error) = (self.start)(gained, at_end) {
+            self.nodes.mailboxes.lose(&owner);
+            let (error, partition) = (chain(&error), owner.partition);
+            tell!(error, partition = partition.0, error, "a partition cannot be started");
+            release(&*self.committer.store, partition, owner.epoch);
+        }
     }
 
     /// Hands requests to these owners.

@@ -12,8 +12,7 @@
 //! client's request is in its hands, the request is sent to the next owner. That is safe because the
 //! writes of a lost partition are void as a whole.
 //!
-//! Read next: `supervisor.rs`, `inbox.rs`, `gained.rs` (the order of messages when a
-//! partition starts), `thread.rs` (the threads of both), `asking.rs` (requests of
+//! Read next: `supervisor.rs`, `inbox.rs` (also the order of messages), `thread.rs` (the threads of both), `asking.rs` (requests of
 //! clients), `wire.rs` (what is sent).
 
 pub(crate) mod asking;

@@ -79,6 +79,11 @@ impl Nodes {
         self.is_stopping.load(Ordering::Acquire)
     }
 
+    /// Whether partitions were gained and not yet started.
+    pub(crate) fn has_gained(&self) -> bool {
+        !self.not_started.is_empty()
+    }
+
     /// Lets the supervisor look again at once.
     pub(crate) fn ring(&self) {
         self.bell.ring();

@@ -5,8 +5,8 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
-use super::asking::Request;
 use crate::hub::error::{HubError, ManageError, StartError};
 use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Resumption, Start};
 use crate::hub::reply_to::{Encode, ReplyTo};
@@ -31,10 +31,17 @@ pub(super) enum Ask {
     ResumeEntity { id: InstanceId, how: Resumption },
 }
 
+/// Sends a request to another node.
+pub(super) trait SendAsk: Send + Sync + 'static {
+    fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
+    where
+        T: Encode + Decode + Send + 'static;
+}
+
 impl Ask {
-    /// A request between nodes whose reply, if it is dropped, lets the `request` be sent with the same
-    /// content. Other mail comes back.
-    pub(super) fn repeated(mail: Mail, request: Request) -> Result<Mail, Box<Mail>> {
+    /// A request between nodes that is sent to another node if its reply is dropped. Other mail comes
+    /// back.
+    pub(super) fn repeated(mail: Mail, other: impl SendAsk) -> Result<Mail, Box<Mail>> {
         Ok(match mail {
             Mail::Start(Start {
                 instance_id,
@@ -48,7 +55,7 @@ impl Ask {
                     started: started.clone(),
                     replaces: replaces.clone(),
                 };
-                let origin = Origin::Client(ask.repeat(reply, request));
+                let origin = Origin::Client(ask.repeat(reply, other));
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
@@ -59,57 +66,57 @@ impl Ask {
                     input: input_again,
                     ends_work,
                 };
-                let reply = ask.repeat(reply, request);
+                let reply = ask.repeat(reply, other);
                 Mail::Raise { instance_id, name, input, ends_work, reply }
             }
             Mail::Manage { instance_id, what, reply } => {
                 let ask = Self::Manage { instance_id: instance_id.clone(), what: what.clone() };
-                Mail::Manage { instance_id, what, reply: ask.repeat(reply, request) }
+                Mail::Manage { instance_id, what, reply: ask.repeat(reply, other) }
             }
             Mail::Wait { instance_id, reply } => {
                 let ask = Self::Wait { instance_id: instance_id.clone() };
-                Mail::Wait { instance_id, reply: ask.repeat(reply, request) }
+                Mail::Wait { instance_id, reply: ask.repeat(reply, other) }
             }
             Mail::WaitForStart { instance_id, reply } => {
                 let ask = Self::WaitForStart { instance_id: instance_id.clone() };
-                Mail::WaitForStart { instance_id, reply: ask.repeat(reply, request) }
+                Mail::WaitForStart { instance_id, reply: ask.repeat(reply, other) }
             }
             Mail::Pending { instance_id, reply } => {
                 let ask = Self::Pending { instance_id: instance_id.clone() };
-                Mail::Pending { instance_id, reply: ask.repeat(reply, request) }
+                Mail::Pending { instance_id, reply: ask.repeat(reply, other) }
             }
             Mail::Operate { message, reply } => {
                 let is_call = matches!(reply, EntityReply::Called(_));
                 let ask = Self::Operate { message: message.clone(), is_call };
                 let reply = match reply {
-                    EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, request)),
+                    EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, other)),
                     EntityReply::Signalled(reply) => {
-                        EntityReply::Signalled(ask.repeat(reply, request))
+                        EntityReply::Signalled(ask.repeat(reply, other))
                     }
                 };
                 Mail::Operate { message, reply }
             }
             Mail::CancelSignal { id, reply } => {
                 let ask = Self::CancelSignal { id: id.clone() };
-                Mail::CancelSignal { id, reply: ask.repeat(reply, request) }
+                Mail::CancelSignal { id, reply: ask.repeat(reply, other) }
             }
             Mail::TakeBackLock { entity, owner, reply } => {
                 let ask = Self::TakeBackLock { entity: entity.clone(), owner: owner.clone() };
-                Mail::TakeBackLock { entity, owner, reply: ask.repeat(reply, request) }
+                Mail::TakeBackLock { entity, owner, reply: ask.repeat(reply, other) }
             }
             Mail::ResumeEntity { id, how, reply } => {
                 let ask = Self::ResumeEntity { id: id.clone(), how };
-                Mail::ResumeEntity { id, how, reply: ask.repeat(reply, request) }
+                Mail::ResumeEntity { id, how, reply: ask.repeat(reply, other) }
             }
             mail => return Err(Box::new(mail)),
         })
     }
 
-    fn repeat<T>(self, reply: ReplyTo<T>, request: Request) -> ReplyTo<T>
+    fn repeat<T>(self, reply: ReplyTo<T>, other: impl SendAsk) -> ReplyTo<T>
     where
         T: Encode + Decode + Send + 'static,
     {
-        reply.repeated(Box::new(move |client| request.send(self, client)))
+        reply.repeated(Box::new(move |client| other.send(self, client)))
     }
 
     /// As mail to the owner, which replies to another node.
