@@ -95,11 +95,13 @@ async fn a_folder_can_be_opened_as_soon_as_its_hub_is_dropped() -> Result<()> {
     Ok(())
 }
 
+static BEGUN: Notify = Notify::const_new();
 static DROPPED: Notify = Notify::const_new();
 
 #[activity]
 async fn ignores_its_token() {
     let _told = Told;
+    BEGUN.notify_one();
     std::future::pending::<()>().await;
 }
 
@@ -118,7 +120,9 @@ impl Drop for Told {
 
 #[orchestrator]
 async fn gives_up(ctx: &OrchestrationContext) -> Result<u32> {
-    ignores_its_token().timeout(Duration::from_millis(10)).await.unwrap_err();
+    let abandoned = ignores_its_token().spawn();
+    ctx.wait_for_external_event::<()>("begun").await?;
+    drop(abandoned);
     Ok(comes_next().await?)
 }
 
@@ -130,7 +134,11 @@ async fn an_abandoned_activity_frees_its_slot_after_a_grace_period() -> Result<(
         .activity_grace(Duration::from_millis(20))
         .open()
         .await?;
-    assert_eq!(hub.start(gives_up()).await?.result().await?, 2);
+    let run = hub.start(gives_up()).await?;
+    // An activity that is abandoned before it begins never does.
+    BEGUN.notified().await;
+    run.raise_event("begun", &()).await?;
+    assert_eq!(run.result().await?, 2);
     DROPPED.notified().await;
     Ok(hub.shutdown().await?)
 }
