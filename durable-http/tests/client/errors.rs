@@ -5,7 +5,7 @@ use std::time::Duration;
 use durable_http::client::{Client, ClientError, StartRequest};
 use durable_http::{HttpOptions, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::open;
 
@@ -40,9 +40,10 @@ async fn a_client_in_the_process_needs_a_key_with_the_role() {
 
 #[tokio::test]
 async fn a_hub_that_is_not_there_is_unreachable() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Connections to a port that is bound and not listening are refused.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let place = format!("http://{}", socket.local_addr().unwrap());
     for place in [place.as_str(), "unix:/nonexistent/hub.sock"] {
         let error = Client::connect(place).unwrap().get_hub().await.unwrap_err();
         assert!(matches!(error, ClientError::Unreachable { .. }));

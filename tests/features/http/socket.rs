@@ -1,5 +1,7 @@
 //! Requests that are really sent: over a socket of this machine.
 
+use std::net::{TcpListener, TcpStream};
+
 use durable::http::{HttpPolicy, HttpRetry};
 
 use super::server::{Server, response};
@@ -64,7 +66,10 @@ async fn a_connection_that_breaks_is_retried() {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // The client's port of a connection: nobody listens on it, and no other test is given it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let port = connection.local_addr().unwrap().port();
     let hub = TestHub::open().await.unwrap();
     let error = result(&hub, HttpRequest::get(format!("http://127.0.0.1:{port}/x"))).await;
     let error = error.unwrap_err();
