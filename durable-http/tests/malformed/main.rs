@@ -4,6 +4,7 @@
 //! `DURABLE_LONG=1` sends ten thousand requests. The test has a process of its own, because it measures
 //! the memory of the process.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -172,6 +173,19 @@ async fn answer(mut stream: TcpStream) -> Option<(u16, String, String)> {
     }
 }
 
+/// The status of a request that is right. On a busy machine, the time for its head may be over before
+/// the head is sent; the server then closes the connection, and the request is sent again.
+async fn status_of_hub(address: SocketAddr) -> u16 {
+    loop {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /api/v1/hub HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        drop(stream.write_all(request).await);
+        if let Some((status, ..)) = answer(stream).await {
+            return status;
+        }
+    }
+}
+
 #[tokio::test]
 async fn malformed_requests_over_a_socket_are_refused_in_time_and_leak_no_memory() {
     let hub = TaskHub::builder().in_memory().open().await.unwrap();
@@ -211,9 +225,8 @@ async fn malformed_requests_over_a_socket_are_refused_in_time_and_leak_no_memory
         let growth = after.saturating_sub(before);
         assert!(growth <= GROWTH_MAX, "memory grew from {before} to {after} bytes");
     }
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /api/v1/hub HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    assert_eq!(answer(stream).await.unwrap().0, 200, "the server stays up");
+    let status = timeout(PATIENCE, status_of_hub(address)).await;
+    assert_eq!(status.unwrap(), 200, "the server stays up");
     assert!(server.shutdown().await);
     hub.shutdown().await.unwrap();
 }
