@@ -305,6 +305,8 @@ async fn entities_schedules_and_the_hub_are_shown() {
     let (process, owns) = (std::process::id(), "owns 4 partitions: 0-3 (this process)");
     let line = text.lines().find(|line| line.contains(&format!("process {process}")));
     assert!(line.is_some_and(|line| line.contains(owns)), "{text}");
+    assert!(world.ok("hub retry-partition 0").await.contains("wasParked"));
+    world.fails("hub retry-partition 9", Exit::Failed, "there is no partition `9`").await;
     assert!(world.ok("hub functions").await.contains("order"));
     assert!(world.ok("activity registered").await.contains("charge"));
     world.ok("locks").await;

@@ -47,6 +47,28 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
     }
 }
 
+/// An error of stored data, with the place of the row.
+pub(crate) fn in_row(table: &str, key: &[u8], error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged { what, .. } => {
+            let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            StoreError::damaged(format!("table `{table}`, row with the key '\\x{key}': {what}"))
+        }
+        error => error,
+    }
+}
+
+/// An error with its causes, as text.
+pub(crate) fn chain(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
 /// An error that cannot be mended by trying again, or that was given up on.
 pub(crate) fn failed(doing: &str) -> impl Fn(Error) -> StoreError {
     move |error| match meaning(&error) {

@@ -52,6 +52,9 @@ pub(crate) fn read_queued(key: &[u8]) -> Result<(&[u8], u64, u64), StoreError> {
     let damaged = || StoreError::damaged("a key of the table `outbox` has no number");
     let (rest, number) = key.split_last_chunk::<8>().ok_or_else(damaged)?;
     let (target, stream) = rest.split_last_chunk::<8>().ok_or_else(damaged)?;
+    if !matches!(target.len(), 2 | 18) {
+        return Err(StoreError::damaged("a key of the table `outbox` names no target"));
+    }
     Ok((target, u64::from_be_bytes(*stream), u64::from_be_bytes(*number)))
 }
 

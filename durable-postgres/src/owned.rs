@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use durable::InstanceId;
 use durable::protocol::{InstanceRecord, MessageId, PartitionId, Timestamp};
-use durable::store::{Commit, Epoch};
+use durable::store::{Commit, Epoch, StoreError};
 
 use crate::keys;
 
@@ -27,6 +27,8 @@ pub(crate) struct Owned {
     /// The last number of each stream that was received in this ownership. Rows at or below it are
     /// not read again, neither those that are there nor those that were deleted.
     pub(crate) marks: HashMap<u64, u64>,
+    /// Why something that is stored of it, or was sent to it, cannot be read.
+    pub(crate) damage: Option<StoreError>,
 }
 
 /// How an instance is listed in the tables `active` and `due`.
@@ -51,8 +53,8 @@ impl Owned {
     /// An empty partition that was claimed.
     pub(crate) fn new(epoch: Epoch) -> Self {
         let next = Self::first_position(epoch);
-        let (positions, listed, arrived, marks) = <_>::default();
-        Self { epoch, positions, listed, next, arrived, marks }
+        let (positions, listed, arrived, marks, damage) = <_>::default();
+        Self { epoch, positions, listed, next, arrived, marks, damage }
     }
 
     /// Whether this store has claimed it.

@@ -11,6 +11,7 @@ use durable::store::{Creation, CreationOrder, InstanceFilter, InstancePage, Stor
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::error::in_row;
 use crate::lane::{micros, uuid};
 use crate::sessions::Sessions;
 use crate::{blocks, keys};
@@ -39,58 +40,54 @@ pub(crate) async fn active(
 pub(crate) async fn all_active(
     sessions: &Sessions,
     partitions: &[PartitionId],
-) -> Result<Vec<(PartitionId, InstanceId)>, StoreError> {
+) -> Result<OfPartitions<InstanceId>, StoreError> {
     let select =
         "SELECT a.key FROM unnest($1::bytea[], $2::bytea[]) p(low, high) CROSS JOIN LATERAL
         (SELECT key FROM active WHERE key >= low AND key < high ORDER BY key) a";
-    let rows = of_partitions(sessions, select, partitions).await?;
-    let read = |row: &Row| Ok((keys::read_partition(row.get(0))?, keys::read_active(row.get(0))?));
-    rows.iter().map(read).collect()
+    of_partitions(sessions, select, partitions, |row| keys::read_active(row.get(0))).await
 }
 
 /// All due times of partitions.
 pub(crate) async fn all_due(
     sessions: &Sessions,
     partitions: &[PartitionId],
-) -> Result<Vec<(PartitionId, Timestamp, InstanceId)>, StoreError> {
+) -> Result<OfPartitions<(Timestamp, InstanceId)>, StoreError> {
     let select =
         "SELECT d.key FROM unnest($1::bytea[], $2::bytea[]) p(low, high) CROSS JOIN LATERAL
         (SELECT key FROM due WHERE key >= low AND key < high ORDER BY key) d";
-    let rows = of_partitions(sessions, select, partitions).await?;
-    let read = |row: &Row| {
-        let (at, id) = keys::read_due(row.get(0))?;
-        Ok((keys::read_partition(row.get(0))?, at, id))
-    };
-    rows.iter().map(read).collect()
+    of_partitions(sessions, select, partitions, |row| keys::read_due(row.get(0))).await
 }
 
 /// The ids and positions of all messages of partitions.
 pub(crate) async fn positions(
     sessions: &Sessions,
     partitions: &[PartitionId],
-) -> Result<Vec<(PartitionId, MessageId, u64)>, StoreError> {
+) -> Result<OfPartitions<(MessageId, u64)>, StoreError> {
     let select = "SELECT m.key, m.record FROM unnest($1::bytea[], $2::bytea[]) p(low, high)
         CROSS JOIN LATERAL
         (SELECT key, record FROM message WHERE key >= low AND key < high ORDER BY key) m";
-    let rows = of_partitions(sessions, select, partitions).await?;
     let read = |row: &Row| {
-        let message: TaskMessage = codec::decode(row.get(1))?;
-        let (partition, position) =
-            (keys::read_partition(row.get(0))?, keys::read_position(row.get(0))?);
-        Ok((partition, message.id, position))
+        let in_row = |error| in_row("message", row.get(0), error);
+        let message = codec::decode::<TaskMessage>(row.get(1)).map_err(|it| in_row(it.into()))?;
+        Ok((message.id, keys::read_position(row.get(0)).map_err(in_row)?))
     };
-    rows.iter().map(read).collect()
+    of_partitions(sessions, select, partitions, read).await
 }
 
-/// The rows of a table in the ranges of keys of partitions.
-async fn of_partitions(
+/// What is found of partitions. One of them may have a row that cannot be read.
+pub(crate) type OfPartitions<T> = Vec<(PartitionId, Result<T, StoreError>)>;
+
+/// Reads the rows of a table in the ranges of keys of partitions.
+async fn of_partitions<T>(
     sessions: &Sessions,
     select: &'static str,
     partitions: &[PartitionId],
-) -> Result<Vec<Row>, StoreError> {
+    read: impl Fn(&Row) -> Result<T, StoreError>,
+) -> Result<OfPartitions<T>, StoreError> {
     let low: Vec<_> = partitions.iter().map(|partition| keys::partition(*partition)).collect();
     let high: Vec<_> = partitions.iter().map(|partition| keys::end(*partition)).collect();
-    sessions.query("cannot load partitions", select, &[&low, &high]).await
+    let rows = sessions.query("cannot load partitions", select, &[&low, &high]).await?;
+    rows.iter().map(|row| Ok((keys::read_partition(row.get(0))?, read(row)))).collect()
 }
 
 /// One past the position of the last message of a partition that is not consumed.

@@ -231,9 +231,10 @@ impl Store for PostgresStore {
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
         self.driver.run(async {
             let active = read::active(&self.sessions, partition).await?;
-            let known = self.owned_mut().get(&partition).map(|owned| owned.next);
+            let known = self.owned_mut().get(&partition).map(|it| (it.next, it.damage.clone()));
             let messages_end = match known {
-                Some(next) => next,
+                Some((_, Some(damage))) => return Err(damage),
+                Some((next, None)) => next,
                 None => read::messages_end(&self.sessions, partition).await?,
             };
             Ok(PartitionState::new(active, messages_end))

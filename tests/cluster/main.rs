@@ -4,6 +4,7 @@
 #[path = "../support/delegate.rs"]
 mod delegate;
 mod moves;
+mod parked;
 mod requests;
 
 use std::future::Future;

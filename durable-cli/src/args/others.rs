@@ -210,6 +210,11 @@ pub(crate) enum HubCommand {
     Functions,
     /// Show what the key allows
     Access,
+    /// Let a process own a partition again that was parked because of damage
+    RetryPartition {
+        /// The number of the partition
+        partition: u16,
+    },
 }
 
 #[derive(Debug, Args)]

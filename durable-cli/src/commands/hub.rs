@@ -26,6 +26,10 @@ pub(super) async fn run(
             let text = session.client.get_access().text().await?;
             session.show_one::<Access>(&parsed(text)?)
         }
+        Some(HubCommand::RetryPartition { partition }) => {
+            let text = session.client.retry_partition(*partition).text().await?;
+            session.show_json(&text)
+        }
     }
 }
 

@@ -371,7 +371,10 @@ impl Show for Hub {
             self.nodes.iter().map(|node| (format!("NODE {}", node.name), about(node, clock)));
         let free = (!self.free_partitions.is_empty())
             .then(|| ("OWNED BY NONE".to_owned(), ranges(&self.free_partitions)));
-        columns.zip(self.row(clock)).chain(nodes).chain(free).chain(figures).collect()
+        let parked = self.parked_partitions.iter();
+        let parked = parked.map(|it| (format!("PARKED {}", it.partition), it.reason.clone()));
+        let columns = columns.zip(self.row(clock));
+        columns.chain(nodes).chain(free).chain(parked).chain(figures).collect()
     }
 }
 

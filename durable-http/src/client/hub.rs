@@ -3,7 +3,7 @@
 use super::request::{Request, path};
 use super::{
     Access, ActivityStatistics, Client, ClientError, Hub, HubEvents, InstanceEvents,
-    InstanceFilter, Registered, RunningActivities,
+    InstanceFilter, Registered, RetriedPartition, RunningActivities,
 };
 use durable::protocol::Json;
 
@@ -12,6 +12,11 @@ impl Client {
     /// Returns what the hub is made of and how much it uses.
     pub fn get_hub(&self) -> Request<Hub> {
         Request::get(self, "/hub")
+    }
+
+    /// Lets a process own a partition again that was parked.
+    pub fn retry_partition(&self, partition: u16) -> Request<RetriedPartition> {
+        Request::post(self, path(&["partitions", &partition.to_string()], ":retry"))
     }
 
     /// Returns what the key of this client allows.

@@ -74,10 +74,10 @@ pub use model::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Batch,
     BatchDetails, BatchError, BatchProgress, Child, CleanedEntities, Entity, EntityQueue, Event,
     Failure, FollowedEvent, HistoryPage, Hub, HubNode, IndexedPage, InstanceCount, InstanceDetails,
-    InstanceStatus, LifecycleEvent, Page, Parameter, Parent, PendingCause, PendingKind,
-    PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence, Registered,
-    RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity, RunningActivities,
-    RunningActivity, Schedule, Signal, Started, Suspension,
+    InstanceStatus, LifecycleEvent, Page, Parameter, Parent, ParkedPartition, PendingCause,
+    PendingKind, PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence,
+    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity,
+    RetriedPartition, RunningActivities, RunningActivity, Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

@@ -33,7 +33,8 @@ use std::collections::BTreeMap;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use durable::store::Member;
+use durable::protocol::PartitionId;
+use durable::store::{Member, ParkedPartition};
 
 use crate::answer::{About, Failure, with_retry_after};
 use crate::call::Call;
@@ -58,6 +59,7 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
     let (usage, members) = (call.hub().usage().await?, call.hub().members().await?);
     let nodes: Vec<_> = members.nodes.iter().map(node).collect();
     let free: Vec<_> = members.free.iter().map(|partition| partition.0).collect();
+    let parked: Vec<_> = members.parked.iter().map(parked_partition).collect();
     let figures: BTreeMap<_, _> = usage.figures.iter().copied().collect();
     let body = Object::new()
         .with("taskHubName", &call.options().task_hub_name)
@@ -67,8 +69,27 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
         .with("memoryBytes", &usage.memory_bytes)
         .with("figures", &figures)
         .with("nodes", &nodes)
-        .with("freePartitions", &free);
+        .with("freePartitions", &free)
+        .with("parkedPartitions", &parked);
     Ok(json::answer(StatusCode::OK, &body))
+}
+
+/// A partition of which something stored cannot be read.
+fn parked_partition(parked: &ParkedPartition) -> Object {
+    Object::new().with("partition", &parked.partition.0).with("reason", &parked.reason)
+}
+
+/// Lets a process own a partition again that was parked.
+async fn retry_partition(call: Call) -> Result<Response, Refusal> {
+    let given = call.params.get("partition");
+    let partition = given.parse().ok().filter(|number| *number < call.hub().partitions());
+    let partition = partition.ok_or_else(|| {
+        let count = call.hub().partitions();
+        let what = format!("there is no partition `{given}`; the hub has {count}, numbered from 0");
+        Problem::new(Code::InvalidRequest, what)
+    })?;
+    let was_parked = call.hub().retry_partition(PartitionId(partition)).await?;
+    Ok(json::answer(StatusCode::OK, &Object::new().with("wasParked", &was_parked)))
 }
 
 /// A process that shares the hub.

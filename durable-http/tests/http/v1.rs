@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use durable::RuntimeStatus;
-use durable::testing::RecordedHistory;
+use durable::protocol::PartitionId;
+use durable::store::{Cluster as _, Epoch};
+use durable::testing::{MemoryCluster, RecordedHistory};
+use durable::{RuntimeStatus, TaskHub};
 use expect_test::expect;
 use serde_json::{Value, json};
 
@@ -439,6 +441,30 @@ async fn the_hub_reports_its_settings_and_usage() {
     let hub = hub().await;
     let about = send(&routes(&hub), "GET /api/v1/hub", &[], "").await.json();
     assert_eq!((&about["taskHubName"], &about["partitions"]), (&json!("durable"), &json!(4)));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_partition_is_reported_and_retried() {
+    let store = MemoryCluster::default().node();
+    let hub = TaskHub::builder().store(store.clone()).partitions(4).open().await.unwrap();
+    for epoch in 0..9 {
+        store.park(PartitionId(3), Epoch(epoch), "a message cannot be decoded").unwrap();
+    }
+    let router = routes(&hub);
+    let ask = |line: &'static str| send(&router, line, &[], "");
+    let parked = json!([{ "partition": 3, "reason": "a message cannot be decoded" }]);
+    assert_eq!(ask("GET /api/v1/hub").await.json()["parkedPartitions"], parked);
+    for (line, was_parked) in [("3", true), ("3", false), ("0", false)] {
+        let line = format!("POST /api/v1/partitions/{line}:retry");
+        let answer = send(&router, &line, &[], "").await;
+        assert_eq!(answer.json(), json!({ "wasParked": was_parked }));
+    }
+    let unknown = ask("POST /api/v1/partitions/4:retry").await;
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.body.contains("there is no partition `4`"), "{unknown:?}");
+    assert_eq!(ask("POST /api/v1/partitions/x:retry").await.status, 400);
+    assert_eq!(ask("GET /api/v1/hub").await.json()["parkedPartitions"], json!([]));
     hub.shutdown().await.unwrap();
 }
 

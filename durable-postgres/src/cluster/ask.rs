@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use durable::store::{ClusterRequest, StoreError};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Identity;
@@ -23,17 +24,25 @@ pub(super) struct Asks {
 type Outcome = Arc<OnceLock<Result<(), StoreError>>>;
 
 /// Queues requests, unless they are known. If a request was only named by the answering side so far,
-/// this node takes its place as the one that asks; and if it is answered, its answer is queued.
+/// this node takes its place as the one that asks; and if it is answered, its answer is queued. Requests
+/// to parked partitions are not queued. Returns these partitions.
 const ASK: &str = "
-    WITH asked AS (
+    WITH parked AS (
+        SELECT id, broken FROM partition
+            WHERE id = ANY($5::int4[]) AND broken IS NOT NULL AND owner IS NULL),
+    asked AS (
         INSERT INTO request (id, node, key, body)
-            SELECT id, $4, key, body FROM unnest($1::uuid[], $2::bytea[], $3::text[]) o(id, key, body)
+            SELECT id, $4, key, body
+                FROM unnest($1::uuid[], $2::bytea[], $3::text[], $5::int4[]) o(id, key, body, target)
+                WHERE target NOT IN (SELECT id FROM parked)
             ON CONFLICT (id) DO UPDATE SET node = excluded.node, key = excluded.key
                 WHERE request.node IS NULL
-            RETURNING id, state, key)
-    INSERT INTO outbox (key, id) SELECT CASE WHEN state = 0 THEN key
-            ELSE '\\xffff'::bytea || uuid_send($4::uuid) || substring(key FROM 3) END, id
-        FROM asked WHERE state <> 1";
+            RETURNING id, state, key),
+    queued AS (
+        INSERT INTO outbox (key, id) SELECT CASE WHEN state = 0 THEN key
+                ELSE '\\xffff'::bytea || uuid_send($4::uuid) || substring(key FROM 3) END, id
+            FROM asked WHERE state <> 1)
+    SELECT id, broken FROM parked";
 
 impl PostgresStore {
     pub(super) async fn ask_owner(&self, request: &ClusterRequest) -> Result<(), StoreError> {
@@ -49,32 +58,53 @@ impl PostgresStore {
         let batch = std::mem::take(&mut *waiting());
         let requests: Vec<_> = batch.iter().map(|(request, _)| request).collect();
         let written = self.write_requests(&me, &requests, &mut last).await;
-        for (_, outcome) in &batch {
-            drop(outcome.set(written.clone()));
+        for (request, outcome) in &batch {
+            drop(outcome.set(outcome_of(request, &written)));
         }
-        written
+        outcome_of(request, &written)
     }
 
+    /// Writes requests, except those to parked partitions, which it returns with the reasons.
     async fn write_requests(
         &self,
         me: &Identity,
         requests: &[&ClusterRequest],
         last: &mut u64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Parked, StoreError> {
         let mut rows = BTreeMap::new();
         for request in requests {
             *last += 1;
             let key = keys::queued(&keys::partition(request.target), me.asks, *last);
             let id = Uuid::from_bytes(*request.id.0.as_bytes());
             // The first of several with the same id counts.
-            rows.entry(id).or_insert((key, request.body.as_str()));
+            rows.entry(id).or_insert((key, request.body.as_str(), i32::from(request.target.0)));
         }
-        let (ids, rest): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        let (keys, bodies): (Vec<_>, Vec<_>) = rest.into_iter().unzip();
-        self.sessions.query("cannot send a request", ASK, &[&ids, &keys, &bodies, &me.id]).await?;
+        let ids: Vec<_> = rows.keys().collect();
+        let keys: Vec<_> = rows.values().map(|(key, ..)| key).collect();
+        let bodies: Vec<_> = rows.values().map(|(_, body, _)| body).collect();
+        let targets: Vec<_> = rows.values().map(|(.., target)| target).collect();
+        let parameters: [&(dyn ToSql + Sync); 5] = [&ids, &keys, &bodies, &me.id, &targets];
+        let parked = self.sessions.query("cannot send a request", ASK, &parameters).await?;
         let known = self.nodes.known.read().unwrap_or_else(PoisonError::into_inner);
         let owners = requests.iter().filter_map(|request| known.owners.get(&request.target));
         self.nodes.wake_all(me, owners.copied().collect(), false);
-        Ok(())
+        Ok(parked.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}
+
+/// The numbers of parked partitions, with the reasons.
+type Parked = BTreeMap<i32, String>;
+
+/// What became of a request in a batch.
+fn outcome_of(
+    request: &ClusterRequest,
+    written: &Result<Parked, StoreError>,
+) -> Result<(), StoreError> {
+    let parked = written.as_ref().map_err(StoreError::clone)?;
+    match parked.get(&i32::from(request.target.0)) {
+        Some(reason) => {
+            Err(StoreError::Parked { partition: request.target, reason: reason.clone() })
+        }
+        None => Ok(()),
     }
 }

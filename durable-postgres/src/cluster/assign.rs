@@ -1,18 +1,18 @@
 //! Renewing this node, and claiming and giving up partitions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
-use durable::InstanceId;
 use durable::protocol::PartitionId;
-use durable::store::{Assignment, Epoch, StoreError};
+use durable::store::{Assignment, Epoch, ParkedPartition, StoreError};
 use uuid::Uuid;
 
 use super::balance::{self, Place};
 use super::view::{self, Found, View};
 use super::{Identity, Known};
-use crate::owned::{Listed, Owned};
-use crate::{PostgresStore, read};
+use crate::PostgresStore;
+use crate::owned::Owned;
+use crate::read::{self, OfPartitions};
 
 /// After how many calls this node looks for what others have left behind.
 const CLEAN_EVERY: u64 = 60;
@@ -73,6 +73,7 @@ impl PostgresStore {
         let gained = if free.is_empty() { Vec::new() } else { self.claim_all(&me, &free).await? };
         let to_release = to_release(&view, &found, &wanted, &me);
         let mut assignment = Assignment::default();
+        assignment.refused = self.withdraw_requests(&me, parked(&view, &found)).await?;
         (assignment.gained, assignment.lost, assignment.to_release) = (gained, lost, to_release);
         Ok(assignment)
     }
@@ -180,26 +181,37 @@ impl PostgresStore {
         let partitions: Vec<_> = claimed.keys().copied().collect();
         let mut loaded: BTreeMap<PartitionId, Owned> =
             claimed.iter().map(|(partition, epoch)| (*partition, Owned::new(*epoch))).collect();
-        for (partition, id, position) in read::positions(&self.sessions, &partitions).await? {
-            if let Some(owned) = loaded.get_mut(&partition) {
-                owned.positions.insert(id, position);
-                owned.next = owned.next.max(position + 1);
-            }
-        }
-        let mut listed: HashMap<(PartitionId, InstanceId), Listed> = HashMap::new();
-        for (partition, id) in read::all_active(&self.sessions, &partitions).await? {
-            listed.entry((partition, id)).or_default().active = true;
-        }
-        for (partition, at, id) in read::all_due(&self.sessions, &partitions).await? {
-            listed.entry((partition, id)).or_default().due = Some(at);
-        }
-        for ((partition, id), listed) in listed {
-            if let Some(owned) = loaded.get_mut(&partition) {
-                owned.list(&id, listed);
-            }
-        }
+        fill(&mut loaded, read::positions(&self.sessions, &partitions).await?, |owned, found| {
+            let (id, position) = found;
+            owned.positions.insert(id, position);
+            owned.next = owned.next.max(position + 1);
+        });
+        fill(&mut loaded, read::all_active(&self.sessions, &partitions).await?, |owned, id| {
+            owned.listed.entry(id).or_default().active = true;
+        });
+        fill(&mut loaded, read::all_due(&self.sessions, &partitions).await?, |owned, (at, id)| {
+            owned.listed.entry(id).or_default().due = Some(at);
+        });
         self.owned_mut().extend(loaded);
         Ok(())
+    }
+}
+
+/// Adds what was found to partitions. One with a row that cannot be read is claimed all the same, so that
+/// its owner can park it.
+fn fill<T>(
+    loaded: &mut BTreeMap<PartitionId, Owned>,
+    found: OfPartitions<T>,
+    add: impl Fn(&mut Owned, T),
+) {
+    for (partition, found) in found {
+        let Some(owned) = loaded.get_mut(&partition) else { continue };
+        match found {
+            Ok(found) => add(owned, found),
+            Err(damage) => {
+                owned.damage.get_or_insert(damage);
+            }
+        }
     }
 }
 
@@ -220,6 +232,16 @@ fn places(view: &View, found: &[Found], me: &Identity) -> Vec<Place> {
         is_fixed: found.is_fixed,
     };
     found.iter().map(place).collect()
+}
+
+/// The partitions that no node owns and none may claim.
+fn parked(view: &View, found: &[Found]) -> Vec<ParkedPartition> {
+    let is_free = |found: &&Found| found.owner.is_none_or(|owner| view.has_lost(owner));
+    let of = |found: &Found| {
+        let reason = found.broken.as_ref()?;
+        Some(ParkedPartition::new(found.partition, reason))
+    };
+    found.iter().filter(is_free).filter_map(of).collect()
 }
 
 /// The partitions of this node that others should own: a few at a time, and only to nodes that seem to

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use durable::protocol::{PartitionId, Timestamp};
-use durable::store::{Member, Members, Node, StoreError};
+use durable::store::{Member, Members, Node, ParkedPartition, StoreError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -21,8 +21,10 @@ impl PostgresStore {
         let rows = self.sessions.query("cannot read the nodes", MEMBERS, &[]).await?;
         let me = self.nodes.identity().map(|me| me.id);
         let mut partitions: BTreeMap<Option<Uuid>, Vec<PartitionId>> = BTreeMap::new();
+        let mut broken = BTreeMap::new();
         for found in view::partitions(self).await? {
             partitions.entry(found.owner).or_default().push(found.partition);
+            broken.extend(found.broken.map(|reason| (found.partition, reason)));
         }
         let mut member = |row: &Row| {
             let id: Uuid = row.get(0);
@@ -41,6 +43,12 @@ impl PostgresStore {
         // Also those of owners that have gone.
         let mut free: Vec<_> = partitions.into_values().flatten().collect();
         free.sort_unstable();
-        Ok(Members::new(nodes, free))
+        let is_parked = |partition: &mut PartitionId| broken.contains_key(partition);
+        let parked = free.extract_if(.., is_parked).collect::<Vec<_>>().into_iter();
+        let parked = parked.filter_map(|it| Some(ParkedPartition::new(it, broken.get(&it)?)));
+        let parked = parked.collect();
+        let mut members = Members::new(nodes, free);
+        members.parked = parked;
+        Ok(members)
     }
 }

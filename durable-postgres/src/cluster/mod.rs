@@ -4,13 +4,15 @@
 //! its lease has expired, or its process has visibly ended. All times are measured by the database. What
 //! nodes send each other is in one table, the outbox, as numbered streams.
 //!
-//! Read next: `assign.rs` (who owns what), `receive.rs` (the outbox), `wake.rs` (how it is noticed).
+//! Read next: `assign.rs` (who owns what), `receive.rs` (the outbox), `wake.rs` (how it is noticed),
+//! `park.rs` (partitions that cannot be read).
 
 mod ask;
 mod assign;
 mod balance;
 mod clock;
 mod members;
+mod park;
 mod receive;
 mod view;
 mod wake;
@@ -173,9 +175,14 @@ impl PostgresStore {
         let (id, number) = (i32::from(partition.0), epoch.0.cast_signed());
         self.sessions.query("cannot release a partition", release, &[&id, &number, &me.id]).await?;
         self.forget_partition(partition, epoch);
-        let known = self.nodes.known.read().unwrap_or_else(PoisonError::into_inner);
-        self.nodes.wake_all(&me, known.others.clone(), true);
+        self.wake_others(&me);
         Ok(())
+    }
+
+    /// Lets the other nodes look at the partitions at once.
+    fn wake_others(&self, me: &Identity) {
+        let known = self.nodes.known.read().unwrap_or_else(PoisonError::into_inner);
+        self.nodes.wake_all(me, known.others.clone(), true);
     }
 
     async fn leave_cluster(&self) -> Result<(), StoreError> {
@@ -218,6 +225,14 @@ impl Cluster for PostgresStore {
 
     fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
         self.driver.run(self.release_partition(partition, epoch))
+    }
+
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        self.driver.run(self.park_partition(partition, epoch, reason))
+    }
+
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        self.driver.run(self.unpark_partition(partition))
     }
 
     fn receive(

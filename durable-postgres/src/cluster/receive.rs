@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use durable::protocol::{MessageId, PartitionId, codec};
+use durable::protocol::{MessageId, PartitionId, TaskMessage, codec};
 use durable::store::{ClusterRequest, Epoch, Received, ReceivedMessage, RequestId, StoreError};
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{Identity, inbox};
+use crate::error::{chain, in_row};
 use crate::owned::Owned;
 use crate::{PostgresStore, keys};
 
@@ -56,8 +57,9 @@ struct Queued {
 }
 
 enum Content {
-    Message { source: PartitionId, record: Vec<u8> },
+    Message { source: PartitionId, message: Box<TaskMessage> },
     Request { id: RequestId, from: Option<Uuid>, body: Option<String>, answer: Option<String> },
+    Unreadable(StoreError),
 }
 
 /// For each stream, all rows of a target that come after a mark. The streams that this node does not
@@ -89,6 +91,23 @@ impl Default for Incoming {
 }
 
 impl Incoming {
+    /// Takes a row for this node, which is an answer.
+    fn take_answer(&mut self, row: Queued) -> Option<(RequestId, String)> {
+        let Queued { key, stream, number, content, .. } = row;
+        self.marks.insert(stream, number);
+        match content {
+            Content::Request { id, answer: Some(answer), .. } => {
+                self.answered.push((key, Uuid::from_bytes(*id.0.as_bytes())));
+                Some((id, answer))
+            }
+            Content::Unreadable(_) => {
+                self.answered.push((key, Uuid::nil()));
+                None
+            }
+            Content::Request { .. } | Content::Message { .. } => None,
+        }
+    }
+
     /// Looks often for a while.
     pub(super) fn hurry(&mut self) {
         self.pause = PAUSE_MIN;
@@ -170,26 +189,23 @@ impl PostgresStore {
         let mut messages = Vec::new();
         let mut askers = Vec::new();
         let mut owned = self.owned_mut();
-        for Queued { key, target, stream, number, content } in rows {
-            let Some(target) = target else {
-                incoming.marks.insert(stream, number);
-                if let Content::Request { id, answer: Some(answer), .. } = content {
-                    incoming.answered.push((key, Uuid::from_bytes(*id.0.as_bytes())));
-                    received.answers.push((id, answer));
-                }
+        for row in rows {
+            let Some(target) = row.target else {
+                received.answers.extend(incoming.take_answer(row));
                 continue;
             };
+            let Queued { key, stream, number, content, .. } = row;
             let owned = owned.get_mut(&target);
             let is_same = |owned: &&mut Owned| targets.get(&target) == Some(&owned.epoch);
             let Some(owned) = owned.filter(is_same) else { continue };
             match content {
+                // Nothing may overtake what cannot be read.
+                _ if owned.damage.is_some() => continue,
                 Content::Message { .. } if number > horizon => continue,
-                Content::Message { source, record } => {
+                Content::Message { source, message } => {
                     owned.arrived.insert((source, number), stream);
                     self.nodes.clock.raise(number);
-                    let message = codec::decode(&record)?;
-                    let message = ReceivedMessage::new(target, (source, number), message);
-                    messages.push(message);
+                    messages.push(ReceivedMessage::new(target, (source, number), *message));
                 }
                 Content::Request { id, from, body, .. } => {
                     askers.extend(from.map(|from| (id, from)));
@@ -201,9 +217,17 @@ impl PostgresStore {
                         None => incoming.answered.push((key, Uuid::nil())),
                     }
                 }
+                Content::Unreadable(why) => {
+                    owned.damage = Some(why);
+                    continue;
+                }
             }
             owned.marks.insert(stream, number);
         }
+        let damaged = targets
+            .keys()
+            .filter_map(|target| Some((*target, chain(owned.get(target)?.damage.as_ref()?))));
+        received.unreadable = damaged.collect();
         drop(owned);
         self.nodes.remember_askers(askers);
         messages.sort_by_key(|message| (message.sequence, message.source));
@@ -257,9 +281,10 @@ impl PostgresStore {
         let doing = "cannot read what other processes have sent";
         let parameters: [&(dyn ToSql + Sync); 5] = [&low, &high, &prefixes, &known, &AT_ONCE];
         let rows = self.sessions.query(doing, READ, &parameters).await?;
-        let rows: Vec<_> = rows.iter().map(Queued::read).collect::<Result<_, _>>()?;
+        let rows: Vec<_> = rows.iter().map(Queued::read).collect();
         // From now on they are read from their marks.
-        incoming.streams.extend(rows.iter().map(|row| row.stream));
+        let is_known = |row: &&Queued| row.number > 0;
+        incoming.streams.extend(rows.iter().filter(is_known).map(|row| row.stream));
         Ok(rows)
     }
 
@@ -309,23 +334,37 @@ impl super::Nodes {
 }
 
 impl Queued {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    /// Reads a row. One that cannot be read must not stop those of other partitions.
+    fn read(row: &Row) -> Self {
         let key: &[u8] = row.get(0);
-        let (target, stream, number) = keys::read_queued(key)?;
-        let target = match target {
-            [high, low] => Some(PartitionId(u16::from_be_bytes([*high, *low]))),
-            _ => None,
+        let (place, content) = match (keys::read_queued(key), Content::read(row)) {
+            (Ok(place), Ok(content)) => (place, content),
+            (Ok(place), Err(error)) => (place, Content::Unreadable(in_row("outbox", key, error))),
+            (Err(error), _) => ((key, 0, 0), Content::Unreadable(in_row("outbox", key, error))),
         };
-        let content = if let Some(source) = row.get::<_, Option<i32>>(1) {
-            let source = u16::try_from(source);
-            let source = source.map_err(|_| StoreError::damaged("a message has no source"))?;
-            Content::Message { source: PartitionId(source), record: row.get(2) }
-        } else {
+        let (target, stream, number) = place;
+        // A node has a prefix that no partition has.
+        let target = keys::read_partition(target).ok().filter(|it| *it != PartitionId(u16::MAX));
+        Self { key: key.to_vec(), target, stream, number, content }
+    }
+}
+
+impl Content {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let Some(source) = row.get::<_, Option<i32>>(1) else {
             // The request may have been deleted since.
             let id = row.get::<_, Option<Uuid>>(3).unwrap_or_default();
             let id = RequestId(MessageId::from_u128(id.as_u128()));
-            Content::Request { id, from: row.get(4), body: row.get(5), answer: row.get(6) }
+            return Ok(Self::Request {
+                id,
+                from: row.get(4),
+                body: row.get(5),
+                answer: row.get(6),
+            });
         };
-        Ok(Self { key: key.to_vec(), target, stream, number, content })
+        let source = u16::try_from(source);
+        let source = source.map_err(|_| StoreError::damaged("a message has no source"))?;
+        let message = codec::decode(row.get::<_, Option<&[u8]>>(2).unwrap_or_default())?;
+        Ok(Self::Message { source: PartitionId(source), message: Box::new(message) })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub(super) owner: Option<Uuid>,
     pub(super) pin: Option<String>,
     pub(super) is_fixed: bool,
+    /// Why it is parked, if it is.
+    pub(super) broken: Option<String>,
     /// It was claimed so long ago that it may be moved again.
     pub(super) is_stable: bool,
 }
@@ -79,7 +81,7 @@ const CLOCK: &str = "
 
 const PARTITIONS: &str = "
     SELECT id, epoch, owner, pin, frozen IS NOT NULL OR broken IS NOT NULL,
-        coalesce(claimed_at < now() - $1::float8 * interval '0.5 second', true)
+        coalesce(claimed_at < now() - $1::float8 * interval '0.5 second', true), broken
     FROM partition ORDER BY id";
 
 /// Renews this node, and reads the others.
@@ -158,6 +160,7 @@ impl Found {
             pin: row.get(3),
             is_fixed: row.get(4),
             is_stable: row.get(5),
+            broken: row.get(6),
         })
     }
 }

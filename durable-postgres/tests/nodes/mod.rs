@@ -31,6 +31,7 @@ pub(crate) fn hub(partitions: u16) -> PostgresOptions {
     options
 }
 
+#[allow(dead_code, reason = "not every program of tests needs it")]
 impl Peer {
     pub(crate) fn join(options: &PostgresOptions, name: &str) -> Self {
         Self::join_as(options, &Node::new(name))

@@ -37,6 +37,15 @@ pub(crate) struct Hub {
     pub(crate) nodes: Vec<Node>,
     #[serde(default)]
     pub(crate) free_partitions: Vec<u16>,
+    #[serde(default)]
+    pub(crate) parked_partitions: Vec<Parked>,
+}
+
+/// A partition of which something stored cannot be read.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Parked {
+    pub(crate) partition: u16,
+    pub(crate) reason: String,
 }
 
 /// A process that shares the hub.
@@ -69,6 +78,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
         div.head { h1 { "Hub" } span.q2 { (text(&hub.task_hub_name)) } }
         (uses(hub))
         @if !hub.nodes.is_empty() { (nodes(view, hub)) }
+        @if !hub.parked_partitions.is_empty() { (parked(&hub.parked_partitions)) }
         @if !hub.figures.is_empty() {
             (section("figures", "Figures of the store", &html! {}, &figures(hub)))
         }
@@ -121,6 +131,23 @@ fn nodes(view: &View, hub: &Hub) -> Markup {
     };
     let count = html! { span.q { (format::count(hub.nodes.len() as u64)) } };
     section("nodes", "Processes", &count, &table("stack rows", "Processes", &head, &rows))
+}
+
+/// The partitions that no process may own, and how to retry them.
+fn parked(all: &[Parked]) -> Markup {
+    let head = html! { th.n { "Partition" } th { "Reason" } th { "After a repair" } };
+    let rows = html! {
+        @for it in all {
+            tr {
+                td.a.n { (it.partition) }
+                td.x { (text(&it.reason)) }
+                td.m { "durable hub retry-partition " (it.partition) }
+            }
+        }
+    };
+    let count = html! { span.q { (format::count(all.len() as u64)) } };
+    let name = "Parked partitions";
+    section("parked", name, &count, &table("stack rows", name, &head, &rows))
 }
 
 /// Numbers in ascending order, those that follow one another as `0-15`.

@@ -10,10 +10,11 @@ use crate::error::{Error, TaskFailed};
 use crate::event::InvalidEvent;
 use crate::payload::InvalidPayload;
 use crate::protocol::{
-    FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, RuntimeStatus, Suspension,
+    FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, PartitionId, RuntimeStatus,
+    Suspension,
 };
 use crate::registry::RegistryError;
-use crate::store::{StoreError, in_process};
+use crate::store::{ParkedPartition, StoreError, in_process};
 
 /// A task hub could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +149,19 @@ pub enum HubError {
          cause and open the hub again"
     )]
     Store(#[from] StoreError),
+    /// The partition of the instance is parked, because something that is stored of it cannot be read.
+    /// The other partitions continue. The request was not carried out; but if it was an operation of
+    /// an entity that is stored already, it is carried out after a retry.
+    #[error(
+        "partition {partition} of the task hub is parked: {reason}; repair what is stored, then retry \
+         the partition with `TaskHub::retry_partition` or `durable hub retry-partition`"
+    )]
+    Parked {
+        /// The partition.
+        partition: PartitionId,
+        /// Why it was parked.
+        reason: String,
+    },
     /// The async runtime on which the hub was opened has ended, which stopped the hub.
     #[error(
         "the task hub stopped because the runtime on which it was opened has ended; nothing \
@@ -189,6 +203,12 @@ pub enum HubError {
     /// A stored value cannot be deserialized into the requested type.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+}
+
+impl From<ParkedPartition> for HubError {
+    fn from(ParkedPartition { partition, reason }: ParkedPartition) -> Self {
+        Self::Parked { partition, reason }
+    }
 }
 
 /// A backup could not be made. The hub continues, and the incomplete backup is removed.

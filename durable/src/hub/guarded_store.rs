@@ -177,6 +177,14 @@ impl Cluster for GuardedStore {
         self.in_cluster("releasing a partition", |cluster| cluster.release(partition, epoch))
     }
 
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        self.in_cluster("parking a partition", |cluster| cluster.park(partition, epoch, reason))
+    }
+
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        self.in_cluster("unparking a partition", |cluster| cluster.unpark(partition))
+    }
+
     fn receive(
         &self,
         owned: &[(PartitionId, Epoch)],

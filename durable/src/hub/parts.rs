@@ -12,6 +12,7 @@ use super::mail::Delivery;
 use super::mailboxes::Mailboxes;
 use super::nodes::inbox::Inbox;
 use super::nodes::node::Nodes;
+use super::nodes::parking::Parking;
 use super::nodes::supervisor::Supervisor;
 use super::nodes::thread as of_nodes;
 use super::ownership::Ownership;
@@ -224,6 +225,13 @@ impl Parts {
         })
     }
 
+    /// What parks partitions, if processes share the hub.
+    fn parking(&self) -> Option<Parking> {
+        let (nodes, _) = self.nodes.as_ref()?;
+        let (activities, store) = (Arc::clone(&self.activities), Arc::clone(&self.store));
+        Some(Parking { nodes: Arc::clone(nodes), activities, store })
+    }
+
     /// Returns a constructor that builds the partition on its own thread, because its futures never
     /// leave that thread.
     pub(crate) fn partition<O: Outlet + 'static>(
@@ -241,6 +249,10 @@ impl Parts {
             held: Arc::clone(&self.held),
         };
         let reader = Reader::new(id, Arc::clone(&self.store), Arc::clone(&self.health));
+        let reader = match self.parking() {
+            Some(parking) => reader.with_parking(parking, Arc::clone(owner)),
+            None => reader,
+        };
         let outbox = Outbox::new(
             Arc::clone(owner),
             Box::new(outlet),

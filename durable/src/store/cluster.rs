@@ -31,7 +31,9 @@ use crate::protocol::{PartitionId, Timestamp};
 ///    [answers](super::Commit::answers) it, or [takes](super::Commit::taken) it, ends its delivery,
 ///    and the node that asked receives the answer. If its owner loses the partition first, the next
 ///    owner receives the request. So what a request changes is changed once.
-/// 5. *One clock.* Leases are measured by the clock of the store, never by that of a node. The nodes of a
+/// 5. *Parked partitions.* A [parked](Self::park) partition is not claimed, and requests to it are refused,
+///    until it is [unparked](Self::unpark). What is stored of it stays as it is.
+/// 6. *One clock.* Leases are measured by the clock of the store, never by that of a node. The nodes of a
 ///    hub follow it, too, if they can read its [time](Self::time).
 ///
 /// As in [`Store`](super::Store), methods block and are called from several threads at once.
@@ -60,6 +62,26 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// The store failed. The lease then expires by itself.
     fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError>;
 
+    /// Gives up a partition of which something stored cannot be read, and stores the reason. No node
+    /// claims it before it is [unparked](Self::unpark). Nothing happens if this node no longer owns it.
+    ///
+    /// # Errors
+    /// The store failed, or cannot park partitions, as by default. The hub then
+    /// [releases](Self::release) the partition.
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        let _ = (partition, epoch, reason);
+        Err(StoreError::Unsupported { what: "parked partitions".into() })
+    }
+
+    /// Lets nodes claim a partition again that was [parked](Self::park). Returns whether it was parked.
+    ///
+    /// # Errors
+    /// The store failed, or cannot park partitions, as by default.
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        let _ = partition;
+        Err(StoreError::Unsupported { what: "parked partitions".into() })
+    }
+
     /// Waits until messages, requests or answers for this node have arrived, but at most for `wait`.
     /// Only those for the partitions in `owned` are returned, in an order that keeps the causal
     /// order. Without a `wait`, everything is returned that was committed before the call, unless
@@ -81,7 +103,7 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// [answered](super::Commit::answers) it, the request is not delivered again.
     ///
     /// # Errors
-    /// The store failed.
+    /// The store failed, or the partition is [parked](StoreError::Parked).
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError>;
 
     /// The nodes of the hub, and who owns which partition.
@@ -128,6 +150,8 @@ pub struct Assignment {
     /// Partitions that another node should own: finish the work at hand, then call
     /// [`release`](Cluster::release).
     pub to_release: Vec<PartitionId>,
+    /// Requests of this node that were withdrawn because their partition is parked. Nobody answers them.
+    pub refused: Vec<(RequestId, ParkedPartition)>,
 }
 
 /// What has arrived from other nodes.
@@ -140,6 +164,9 @@ pub struct Received {
     pub requests: Vec<ClusterRequest>,
     /// Answers to requests of this node, each of which is returned once.
     pub answers: Vec<(RequestId, String)>,
+    /// Owned partitions for which something has arrived that cannot be read, and why. The hub
+    /// [parks](Cluster::park) them.
+    pub unreadable: Vec<(PartitionId, String)>,
     /// Whether partitions may have become free, or nodes have come or gone: the hub then calls
     /// [`assign`](Cluster::assign) at once.
     pub has_changed: bool,
@@ -166,8 +193,22 @@ pub struct ClusterRequest {
 pub struct Members {
     /// All nodes that were seen lately, in the order of their names.
     pub nodes: Vec<Member>,
-    /// The partitions that no node owns.
+    /// The partitions that no node owns, without those that are parked.
     pub free: Vec<PartitionId>,
+    /// The partitions that no node owns and none may claim, because what is stored of them cannot be
+    /// read. [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) ends that.
+    #[serde(default)]
+    pub parked: Vec<ParkedPartition>,
+}
+
+/// A partition that no node may claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParkedPartition {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Why it was parked.
+    pub reason: String,
 }
 
 /// A node as others see it.
@@ -208,7 +249,8 @@ impl Assignment {
     /// assert!(Assignment::default().is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.gained.is_empty() && self.lost.is_empty() && self.to_release.is_empty()
+        let Self { gained, lost, to_release, refused } = self;
+        gained.is_empty() && lost.is_empty() && to_release.is_empty() && refused.is_empty()
     }
 }
 
@@ -236,7 +278,7 @@ impl Members {
     /// assert_eq!(Members::new(Vec::new(), Vec::new()), Members::default());
     /// ```
     pub fn new(nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
-        Self { nodes, free }
+        Self { nodes, free, parked: Vec::new() }
     }
 
     /// The node that owns a partition.
@@ -249,6 +291,22 @@ impl Members {
     /// ```
     pub fn owner(&self, partition: PartitionId) -> Option<&Member> {
         self.nodes.iter().find(|member| member.partitions.contains(&partition))
+    }
+}
+
+impl ParkedPartition {
+    /// A partition that was parked for a reason.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::{Members, ParkedPartition};
+    ///
+    /// let mut members = Members::default();
+    /// members.parked.push(ParkedPartition::new(PartitionId(3), "a message cannot be decoded"));
+    /// assert_eq!(members.parked[0].partition, PartitionId(3));
+    /// ```
+    pub fn new(partition: PartitionId, reason: impl Into<String>) -> Self {
+        Self { partition, reason: reason.into() }
     }
 }
 

@@ -402,6 +402,14 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
         self.inner_cluster()?.release(partition, epoch)
     }
 
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        self.inner_cluster()?.park(partition, epoch, reason)
+    }
+
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        self.inner_cluster()?.unpark(partition)
+    }
+
     fn receive(
         &self,
         owned: &[(PartitionId, Epoch)],

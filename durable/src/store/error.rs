@@ -95,6 +95,16 @@ pub enum StoreError {
         /// What to do about it.
         remedy: Cow<'static, str>,
     },
+    /// The partition is parked, because something that is stored of it cannot be read.
+    #[error(
+        "partition {partition} is parked: {reason}; repair what is stored, then retry the partition"
+    )]
+    Parked {
+        /// The partition.
+        partition: PartitionId,
+        /// Why it was parked.
+        reason: String,
+    },
     /// The commit log is damaged: acknowledged data is missing.
     #[error("`{}` is damaged at byte {offset}: {what}; {remedy}", .file.display())]
     LogDamaged {
@@ -283,6 +293,7 @@ impl StoreError {
             | Self::WrittenAndPurged { .. }
             | Self::UnknownFormat { .. }
             | Self::Damaged { .. }
+            | Self::Parked { .. }
             | Self::LogDamaged { .. }
             | Self::Unsupported { .. }
             | Self::BackupTarget { .. }
@@ -294,6 +305,11 @@ impl StoreError {
             | Self::Panicked { .. }
             | Self::Poisoned { .. } => false,
         }
+    }
+
+    /// Whether something stored cannot be read, and cannot be read later either.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::UnknownFormat { .. })
     }
 
     /// Returns an error if `found` is newer than the formats that this release knows: a newer

@@ -36,7 +36,9 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use self::backup::BackupReport;
-pub use self::cluster::{Assignment, Cluster, ClusterRequest, Member, Members, Node, Received};
+pub use self::cluster::{
+    Assignment, Cluster, ClusterRequest, Member, Members, Node, ParkedPartition, Received,
+};
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;
 pub use self::encoded::{EncodedPayload, EncodedStore, PayloadCodec};

@@ -1,18 +1,13 @@
 //! A hub in memory that several nodes share, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::{
-    ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
-    Timestamp,
-};
+use crate::protocol::{PartitionId, Timestamp};
 use crate::store::{
-    Assignment, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch, InstanceFilter,
-    InstancePage, Member, Members, MemoryStore, Node, PartitionState, Received, ReceivedMessage,
-    RequestId, Store, StoreError,
+    Assignment, Cluster, ClusterRequest, Commit, Epoch, Member, Members, MemoryStore, Node,
+    ParkedPartition, Received, ReceivedMessage, RequestId, Store, StoreError,
 };
 
 /// A store in memory that the hubs of one test share, as processes share a database. Each hub opens a
@@ -44,23 +39,25 @@ pub struct MemoryCluster(Arc<Shared>);
 /// The store of one node of a [`MemoryCluster`]. Its clones are the same node.
 #[derive(Clone, Debug)]
 pub struct MemoryNode {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     number: u64,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    store: MemoryStore,
+pub(super) struct Shared {
+    pub(super) store: MemoryStore,
     state: Mutex<State>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     created: u64,
-    partitions: u16,
+    pub(super) partitions: u16,
     nodes: BTreeMap<u64, Joined>,
     owners: BTreeMap<PartitionId, (u64, Epoch)>,
+    /// Why each of these is parked.
+    parked: BTreeMap<PartitionId, String>,
     /// Messages that are not received, in the order in which they were committed.
     outbox: BTreeMap<u64, ReceivedMessage>,
     sent: u64,
@@ -136,7 +133,7 @@ impl MemoryNode {
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,6 +146,31 @@ impl State {
 
     fn is_owner(&self, partition: PartitionId, epoch: Epoch) -> bool {
         self.owners.get(&partition).is_some_and(|(_, owned)| *owned == epoch)
+    }
+
+    /// Whether a node may claim a partition.
+    fn is_free(&self, partition: PartitionId) -> bool {
+        !self.owners.contains_key(&partition) && !self.parked.contains_key(&partition)
+    }
+
+    /// Withdraws the requests of a node to parked partitions that are not answered.
+    fn withdraw(&mut self, number: u64) -> Vec<(RequestId, ParkedPartition)> {
+        let parked = &self.parked;
+        let refused = |asked: &Asked| {
+            let target = asked.request.as_ref().map(|request| request.target)?;
+            let reason = parked.get(&target)?;
+            let is_open = asked.by == Some(number) && asked.answer.is_none();
+            is_open.then(|| ParkedPartition::new(target, reason))
+        };
+        let mut withdrawn = Vec::new();
+        self.requests.retain(|id, asked| match refused(asked) {
+            Some(parked) => {
+                withdrawn.push((*id, parked));
+                false
+            }
+            None => true,
+        });
+        withdrawn
     }
 
     fn note_change(&mut self) {
@@ -174,7 +196,7 @@ impl State {
         self.requests.values_mut().filter(to_it).for_each(|asked| asked.is_given = false);
     }
 
-    fn exchange(&mut self, commit: &Commit) {
+    pub(super) fn exchange(&mut self, commit: &Commit) {
         for received in &commit.received {
             self.outbox.remove(&received.sequence);
             self.given.remove(&received.sequence);
@@ -199,7 +221,7 @@ impl State {
     }
 
     /// Those of these partitions that the caller does not own any more.
-    fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
+    pub(super) fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
         let is_lost =
             |(partition, epoch): &&(PartitionId, Epoch)| !self.is_owner(*partition, *epoch);
         owners.iter().filter(is_lost).map(|(it, _)| *it).collect()
@@ -310,15 +332,14 @@ impl Cluster for MemoryNode {
             }
         }
         for partition in (0..state.partitions).map(PartitionId) {
-            if !state.owners.contains_key(&partition)
-                && state.wanted(partition) == Some(self.number)
-            {
+            if state.is_free(partition) && state.wanted(partition) == Some(self.number) {
                 let epoch = self.shared.store.claim(partition)?;
                 state.owners.insert(partition, (self.number, epoch));
                 state.forget_given(partition);
                 assignment.gained.push((partition, epoch));
             }
         }
+        assignment.refused = state.withdraw(self.number);
         Ok(assignment)
     }
 
@@ -330,6 +351,25 @@ impl Cluster for MemoryNode {
             self.shared.changed.notify_all();
         }
         Ok(())
+    }
+
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        if state.owners.get(&partition) == Some(&(self.number, epoch)) {
+            state.owners.remove(&partition);
+            state.parked.insert(partition, reason.to_owned());
+            state.note_change();
+            self.shared.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        let mut state = self.shared.state();
+        let was_parked = state.parked.remove(&partition).is_some();
+        state.note_change();
+        self.shared.changed.notify_all();
+        Ok(was_parked)
     }
 
     fn receive(
@@ -365,6 +405,9 @@ impl Cluster for MemoryNode {
 
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
         let mut state = self.shared.state();
+        if let Some(reason) = state.parked.get(&request.target) {
+            return Err(StoreError::Parked { partition: request.target, reason: reason.clone() });
+        }
         let asked = state.requests.entry(request.id).or_default();
         asked.by = Some(self.number);
         asked.request.get_or_insert_with(|| request.clone());
@@ -380,8 +423,12 @@ impl Cluster for MemoryNode {
             Member::new(joined.node.clone(), *number == self.number, times, partitions)
         };
         let free = (0..state.partitions).map(PartitionId);
-        let free = free.filter(|partition| !state.owners.contains_key(partition)).collect();
-        Ok(Members::new(state.nodes.iter().map(member).collect(), free))
+        let free = free.filter(|partition| state.is_free(*partition)).collect();
+        let mut members = Members::new(state.nodes.iter().map(member).collect(), free);
+        let parked = state.parked.iter();
+        members.parked =
+            parked.map(|(partition, why)| ParkedPartition::new(*partition, why)).collect();
+        Ok(members)
     }
 
     fn leave(&self) -> Result<(), StoreError> {
@@ -391,101 +438,5 @@ impl Cluster for MemoryNode {
         state.note_change();
         self.shared.changed.notify_all();
         Ok(())
-    }
-}
-
-impl Store for MemoryNode {
-    fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError> {
-        let created = self.shared.store.create(hub)?;
-        self.shared.state().partitions = created.partitions;
-        Ok(created)
-    }
-
-    fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError> {
-        self.shared.store.claim(partition)
-    }
-
-    fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        self.shared.store.load(partition)
-    }
-
-    fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-        let mut state = self.shared.state();
-        let lost = state.lost(&commit.owners);
-        if !lost.is_empty() {
-            return Err(StoreError::fenced(lost));
-        }
-        let mut commit = commit.clone();
-        let received = commit.received.iter().map(|it| (it.target, it.message.clone()));
-        commit.messages = received.chain(std::mem::take(&mut commit.messages)).collect();
-        self.shared.store.commit(&commit)?;
-        state.exchange(&commit);
-        self.shared.changed.notify_all();
-        Ok(())
-    }
-
-    fn messages(
-        &self,
-        partition: PartitionId,
-        to: Option<&InstanceId>,
-        positions: Range<u64>,
-        limit: usize,
-    ) -> Result<Vec<(u64, TaskMessage)>, StoreError> {
-        self.shared.store.messages(partition, to, positions, limit)
-    }
-
-    fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
-        self.shared.store.instance(instance)
-    }
-
-    fn due(
-        &self,
-        partition: PartitionId,
-        after: Option<&(Timestamp, InstanceId)>,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
-        self.shared.store.due(partition, after, until, limit)
-    }
-
-    fn instances(
-        &self,
-        filter: &InstanceFilter,
-        after: Option<&InstanceId>,
-        limit: usize,
-    ) -> Result<InstancePage, StoreError> {
-        self.shared.store.instances(filter, after, limit)
-    }
-
-    fn instances_by_creation(
-        &self,
-        filter: &InstanceFilter,
-        order: CreationOrder,
-        after: Option<&Creation>,
-        limit: usize,
-    ) -> Result<InstancePage<Creation>, StoreError> {
-        self.shared.store.instances_by_creation(filter, order, after, limit)
-    }
-
-    fn history(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        from: u64,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.shared.store.history(instance, execution, from)
-    }
-
-    fn history_page(
-        &self,
-        instance: &InstanceId,
-        execution: ExecutionId,
-        indices: Range<u64>,
-    ) -> Result<Vec<HistoryEvent>, StoreError> {
-        self.shared.store.history_page(instance, execution, indices)
-    }
-
-    fn cluster(&self) -> Option<&dyn Cluster> {
-        Some(self)
     }
 }

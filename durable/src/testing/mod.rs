@@ -82,6 +82,7 @@
 
 mod builder;
 mod cluster;
+mod cluster_store;
 pub mod conformance;
 mod history;
 #[cfg(feature = "http")]

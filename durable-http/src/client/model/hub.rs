@@ -32,6 +32,28 @@ pub struct Hub {
     /// The partitions that no process owns.
     #[serde(default)]
     pub free_partitions: Vec<u16>,
+    /// The partitions that no process may own, because something stored of them cannot be read.
+    #[serde(default)]
+    pub parked_partitions: Vec<ParkedPartition>,
+}
+
+/// A partition that no process may own, because something stored of it cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParkedPartition {
+    /// The partition.
+    pub partition: u16,
+    /// Why it was parked.
+    pub reason: String,
+}
+
+/// What the retry of a partition has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RetriedPartition {
+    /// Whether the partition was parked.
+    pub was_parked: bool,
 }
 
 /// A process that shares the hub.

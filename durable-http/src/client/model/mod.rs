@@ -19,8 +19,8 @@ pub use entities::{
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, Hub, HubNode, LifecycleEvent,
-    Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
-    RunningActivities, RunningActivity,
+    Parameter, ParkedPartition, Registered, RegisteredEntity, RegisteredFunction,
+    RegisteredOperation, RetriedPartition, RunningActivities, RunningActivity,
 };
 pub use instances::{
     Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,

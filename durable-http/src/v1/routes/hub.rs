@@ -11,7 +11,9 @@ use crate::problem::Code::{
     AlreadyExists, Finished, NoRoom, NoSuchSchedule, NotRegistered, Suspended,
 };
 use crate::route::{Route, handler};
-use crate::v1::{access, description, events, hub, registered, running, schedules, statistics};
+use crate::v1::{
+    access, description, events, hub, registered, retry_partition, running, schedules, statistics,
+};
 
 const NEW: Operation = Operation::NEW;
 
@@ -152,6 +154,18 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             id: "getHub",
             summary: "Returns what the hub is made of and how much it uses.",
             answers: &[(200, Json("Hub"), "The hub.", &[])],
+            ..NEW
+        },
+    ),
+    post(
+        "partitions/{partition}:retry",
+        Operate,
+        handler!(retry_partition),
+        Operation {
+            id: "retryPartition",
+            summary: "Lets a process own a partition again that was parked, because something stored of \
+                      it could not be read. If it still cannot be read, it is parked again.",
+            answers: &[(200, Json("RetriedPartition"), "Whether it was parked.", &[])],
             ..NEW
         },
     ),

@@ -191,6 +191,7 @@ fn the_hub_is_shown_with_its_functions() {
         hub: of(json!({
             "taskHubName": "shop", "version": "1.2.3", "partitions": 8, "diskBytes": 18_637,
             "memoryBytes": 0, "figures": { "commits": 1284 }, "freePartitions": [7],
+            "parkedPartitions": [{ "partition": 3, "reason": "a message cannot be decoded" }],
             "nodes": [{
                 "name": "web-1:4711", "isClient": true, "isThis": true, "partitions": [],
                 "joinedAt": "2026-11-28T14:00:00Z", "seenAt": "2026-11-28T14:31:00Z",

@@ -3,7 +3,7 @@
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::PartitionId;
-use crate::store::{Member, Members, Node};
+use crate::store::{Member, Members, Node, Store};
 
 impl TaskHub {
     /// The processes that share the hub, and the partitions that each of them owns. A hub whose store
@@ -35,5 +35,38 @@ impl TaskHub {
             }
         })
         .await
+    }
+
+    /// Lets a process own a partition again that was [parked](Members::parked). Returns whether it was
+    /// parked. If what is stored of it still cannot be read, it is parked again.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::testing::MemoryCluster;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let store = MemoryCluster::default().node();
+    /// let hub = TaskHub::builder().store(store).open().await?;
+    /// for parked in hub.members().await?.parked {
+    ///     println!("partition {}: {}", parked.partition, parked.reason);
+    ///     hub.retry_partition(parked.partition).await?;
+    /// }
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the hub was shut down, or its store failed.
+    pub async fn retry_partition(&self, partition: PartitionId) -> Result<bool, HubError> {
+        let unpark = move |store: &dyn Store| match store.cluster() {
+            Some(cluster) => cluster.unpark(partition),
+            None => Ok(false),
+        };
+        let was_parked = self.read(unpark).await?;
+        if let Some(nodes) = &self.inner.nodes {
+            nodes.ring();
+        }
+        Ok(was_parked)
     }
 }

@@ -15,7 +15,7 @@ use crate::hub::reply_to::{Encode, ReplyTo};
 use crate::hub::task_hub::{Inner, TaskHub};
 use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
-use crate::store::{ClusterRequest, RequestId, StoreError, chain};
+use crate::store::{ClusterRequest, ParkedPartition, RequestId, StoreError, chain};
 
 /// A request that is sent to another node if no partition of this one replies to it.
 struct Request {
@@ -68,7 +68,8 @@ impl TaskHub {
         }
         let answer = first(pin!(answer), pin!(client.closed())).await;
         match answer {
-            First::This(Ok(answer)) => match T::decode(&answer) {
+            First::This(Ok(Err(parked))) => self.inner.health.not_sent(parked.into()),
+            First::This(Ok(Ok(answer))) => match T::decode(&answer) {
                 Ok(answer) => ReplyTo::Client(client).send(answer),
                 Err(error) => {
                     let error = error.to_string();
@@ -95,9 +96,14 @@ impl TaskHub {
             })?;
             cluster.ask(&ClusterRequest::new(id, target, body))
         });
-        sent.await.inspect_err(|error| {
-            tell!(error, error = chain(error), "a request could not be sent to its partition");
-        })
+        match sent.await {
+            Err(HubError::Store(StoreError::Parked { partition, reason })) => {
+                Err(ParkedPartition::new(partition, reason).into())
+            }
+            sent => sent.inspect_err(|error| {
+                tell!(error, error = chain(error), "a request could not be sent to its partition");
+            }),
+        }
     }
 }
 

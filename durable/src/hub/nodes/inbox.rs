@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::gained::{Gained, StartPartition};
 use super::node::{Nodes, Writer};
-use super::supervisor::release;
+use super::parking::{Parking, release};
 use super::wire::Ask;
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Effect, Write};
@@ -80,7 +80,8 @@ impl Inbox {
         let cluster = self.committer.cluster()?;
         let owned: Vec<_> = owners.iter().map(|owner| (owner.partition, owner.epoch)).collect();
         let received = cluster.receive(&owned, wait)?;
-        let Received { messages, requests, answers, has_changed, has_more } = received;
+        let Received { messages, requests, answers, unreadable, has_changed, has_more } = received;
+        self.park(owners, unreadable);
         if has_changed {
             self.nodes.ring();
         }
@@ -152,6 +153,21 @@ impl Inbox {
             tell!(error, partition = partition.0, error, "a partition cannot be started");
             release(&*self.committer.store, partition, owner.epoch);
         }
+    }
+
+    /// Parks those of these owners' partitions for which something has arrived that cannot be read.
+    fn park(&self, owners: &[Arc<Ownership>], unreadable: Vec<(PartitionId, String)>) {
+        for (partition, reason) in unreadable {
+            if let Some(owner) = self.owner_of(owners, partition) {
+                self.parking().park(&owner, &reason);
+            }
+        }
+    }
+
+    fn parking(&self) -> Parking {
+        let Committer { activities, store, .. } = &*self.committer;
+        let (activities, store) = (Arc::clone(activities), Arc::clone(store));
+        Parking { nodes: Arc::clone(&self.nodes), activities, store }
     }
 
     /// Hands requests to these owners.

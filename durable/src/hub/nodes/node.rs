@@ -12,7 +12,7 @@ use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::Write;
 use crate::hub::drive::Drive;
 use crate::hub::mailboxes::Mailboxes;
-use crate::store::RequestId;
+use crate::store::{ParkedPartition, RequestId};
 
 /// What the threads and clients of a node share.
 #[derive(Debug)]
@@ -125,11 +125,14 @@ impl Bell {
 
 /// The requests that were sent to other nodes and are not answered.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<HashMap<RequestId, oneshot::Sender<String>>>);
+pub(super) struct Waiting(Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>);
+
+/// The answer to a request, or why there is none.
+pub(super) type Answer = Result<String, ParkedPartition>;
 
 impl Waiting {
     /// Waits for the answer to a request.
-    pub(super) fn answer_to(&self, request: RequestId) -> oneshot::Receiver<String> {
+    pub(super) fn answer_to(&self, request: RequestId) -> oneshot::Receiver<Answer> {
         let (sender, answer) = oneshot::channel();
         self.all().insert(request, sender);
         answer
@@ -137,6 +140,15 @@ impl Waiting {
 
     /// Passes an answer on, if a client waits for it.
     pub(super) fn answered(&self, request: RequestId, answer: String) {
+        self.end(request, Ok(answer));
+    }
+
+    /// Tells the client that its request was withdrawn, because its partition is parked.
+    pub(super) fn refused(&self, request: RequestId, parked: ParkedPartition) {
+        self.end(request, Err(parked));
+    }
+
+    fn end(&self, request: RequestId, answer: Answer) {
         if let Some(client) = self.all().remove(&request) {
             let _ = client.send(answer);
         }
@@ -151,7 +163,7 @@ impl Waiting {
         self.all().clear();
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<String>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::node::Nodes;
+use super::parking::{give_up, release};
 use crate::hub::commit::committer::Committer;
 use crate::hub::error::OpenError;
 use crate::hub::mail::Mail;
 use crate::hub::ownership::Ownership;
 use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
-use crate::store::{Assignment, Cluster, Epoch, Node, Store, StoreError, chain};
+use crate::store::{Assignment, Cluster, Epoch, Node, StoreError, chain};
 
 /// How often the node sets the hub's clock by that of the store.
 const SET_CLOCK: Duration = Duration::from_secs(10);
@@ -114,7 +115,7 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, assignment: Assignment) {
-        let Assignment { gained, lost, to_release } = assignment;
+        let Assignment { gained, lost, to_release, refused } = assignment;
         let has_changed = !(gained.is_empty() && lost.is_empty());
         for partition in &lost {
             tell!(warn, partition = partition.0, "a partition has another owner now");
@@ -132,10 +133,11 @@ impl Supervisor {
         }
         for (partition, epoch) in gained {
             if let Err(error) = self.gain(partition, epoch) {
-                let error = chain(&error);
-                tell!(error, partition = partition.0, error, "a partition cannot be started");
-                release(&*self.committer.store, partition, epoch);
+                give_up(&*self.committer.store, partition, epoch, &error);
             }
+        }
+        for (request, parked) in refused {
+            self.nodes.waiting.refused(request, parked);
         }
         for partition in to_release {
             if let Some(owner) = self.nodes.mailboxes.owner(partition) {
@@ -177,15 +179,6 @@ impl Supervisor {
             self.committer.activities.forget_lost();
             release(&*self.committer.store, owner.partition, owner.epoch);
         }
-    }
-}
-
-/// Gives a partition up.
-pub(super) fn release(store: &dyn Store, partition: PartitionId, epoch: Epoch) {
-    let Some(cluster) = store.cluster() else { return };
-    if let Err(error) = cluster.release(partition, epoch) {
-        let error = chain(&error);
-        tell!(warn, partition = partition.0, error, "a lease cannot be given up: it expires");
     }
 }
 

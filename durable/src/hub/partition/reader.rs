@@ -1,7 +1,8 @@
 //! A partition's reads of the store.
 //!
 //! A failed read is recorded as the failure of the hub before any reply is dropped, so that waiting
-//! clients receive the reason.
+//! clients receive the reason. If processes share the hub and what was read is damaged, only the
+//! partition is parked: in another process, it would fail again.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use std::sync::Arc;
 use super::due::Entry;
 use crate::hub::health::Health;
 use crate::hub::mail::End;
+use crate::hub::nodes::parking::Parking;
+use crate::hub::ownership::Ownership;
 use crate::hub::recovery::held::is_reported;
 use crate::protocol::{
     HistoryEvent, InstanceId, InstanceRecord, PartitionId, TaskMessage, Timestamp,
 };
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, chain};
 
-/// The store has failed, which is noted, so the partition stops.
+/// The store has failed, or the partition was parked. That is noted, so the partition stops.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -24,17 +27,29 @@ pub(crate) struct Reader {
     partition: PartitionId,
     store: Arc<dyn Store>,
     health: Arc<Health>,
+    /// If processes share the hub.
+    parking: Option<(Parking, Arc<Ownership>)>,
 }
 
 impl Reader {
     pub(crate) fn new(partition: PartitionId, store: Arc<dyn Store>, health: Arc<Health>) -> Self {
-        Self { partition, store, health }
+        Self { partition, store, health, parking: None }
+    }
+
+    /// The reader of a partition that can be parked.
+    pub(crate) fn with_parking(self, parking: Parking, owner: Arc<Ownership>) -> Self {
+        Self { parking: Some((parking, owner)), ..self }
     }
 
     /// Notes the error of a read.
     pub(super) fn check<T>(&self, read: Result<T, StoreError>) -> Result<T, Stopped> {
         read.map_err(|error| {
-            self.health.fail(error.into());
+            match &self.parking {
+                Some((parking, owner)) if error.is_unreadable() => {
+                    parking.park(owner, &chain(&error));
+                }
+                _ => self.health.fail(error.into()),
+            }
             Stopped
         })
     }

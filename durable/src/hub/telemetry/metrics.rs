@@ -13,7 +13,7 @@ use super::event::{LifecycleEvent, LifecycleKind};
 use crate::hub::time::clock;
 use crate::panics;
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent, Json, PartitionId, RuntimeStatus};
-use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage};
+use crate::store::{Commit, InstanceFilter, Store, StoreError, Usage, chain};
 
 /// Whether lifecycle events are needed even without subscribers.
 pub(crate) const COUNTS_LIFECYCLE: bool = true;
@@ -91,7 +91,15 @@ pub(crate) fn opened(store: &dyn Store) -> Result<(), StoreError> {
     };
     let (mut active, mut after) = (0, None);
     loop {
-        let page = store.instances(&unfinished, after.as_ref(), 1024)?;
+        let page = match store.instances(&unfinished, after.as_ref(), 1024) {
+            // Its partition is parked. That must not keep the others from running.
+            Err(error) if error.is_unreadable() && store.cluster().is_some() => {
+                let error = chain(&error);
+                tell!(warn, error, "not all unfinished instances are counted: a record is damaged");
+                break;
+            }
+            page => page?,
+        };
         active += page.instances.len();
         match page.next {
             Some(next) => after = Some(next),

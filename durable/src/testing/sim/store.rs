@@ -190,6 +190,14 @@ impl Cluster for WatchedStore {
         self.in_cluster(|store| store.release(partition, epoch))
     }
 
+    fn park(&self, partition: PartitionId, epoch: Epoch, reason: &str) -> Result<(), StoreError> {
+        self.in_cluster(|store| store.park(partition, epoch, reason))
+    }
+
+    fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
+        self.in_cluster(|store| store.unpark(partition))
+    }
+
     /// Never waits: the world lets the inbox receive when something has arrived.
     fn receive(
         &self,
