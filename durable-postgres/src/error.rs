@@ -51,7 +51,8 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
 pub(crate) fn in_row(table: &str, key: &[u8], error: StoreError) -> StoreError {
     match error {
         StoreError::Damaged { what, .. } => {
-            let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits: Vec<_> = key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let key = digits.concat();
             StoreError::damaged(format!("table `{table}`, row with the key '\\x{key}': {what}"))
         }
         error => error,
