@@ -87,6 +87,12 @@ impl Events {
             self.discarding.insert(id.to_string());
         }
         let before = self.latest.remove(id);
+        // A start that replaces an instance that runs also discards what this one received in the same
+        // turn, and has not recorded.
+        let is_other = |it: &Latest| it.execution != execution && !it.has_ended;
+        if record.generation == 0 && before.as_ref().is_some_and(is_other) {
+            self.discarding.insert(id.to_string());
+        }
         if let Some(before) = &before
             && before.execution != execution
             && record.generation > 0
