@@ -15,7 +15,7 @@ async fn a_partition_that_cannot_be_loaded_is_parked_until_it_is_retried() {
     let cluster = MemoryCluster::default();
     let store = Arc::new(Damaged {
         inner: cluster.node(),
-        is_damaged: AtomicBool::new(true),
+        cannot_be_read: AtomicBool::new(true),
         loads: AtomicUsize::new(0),
     });
     let shared: Arc<dyn Store> = store.clone();
@@ -42,7 +42,7 @@ async fn a_partition_that_cannot_be_loaded_is_parked_until_it_is_retried() {
         }
     }
     assert_eq!(store.loads.load(Ordering::SeqCst), 1, "it is not claimed again and again");
-    store.is_damaged.store(false, Ordering::SeqCst);
+    store.cannot_be_read.store(false, Ordering::SeqCst);
     assert!(client.retry_partition(BROKEN).await.unwrap());
     assert!(!client.retry_partition(BROKEN).await.unwrap());
     until(|| store.inner.partitions().len() == 8).await;
@@ -62,7 +62,7 @@ const BROKEN: PartitionId = PartitionId(3);
 #[derive(Debug)]
 struct Damaged {
     inner: MemoryNode,
-    is_damaged: AtomicBool,
+    cannot_be_read: AtomicBool,
     loads: AtomicUsize,
 }
 
@@ -70,7 +70,7 @@ impl Store for Damaged {
     delegate! { (inner) create claim messages commit instance due instances history give_up }
 
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError> {
-        if partition != BROKEN || !self.is_damaged.load(Ordering::SeqCst) {
+        if partition != BROKEN || !self.cannot_be_read.load(Ordering::SeqCst) {
             return self.inner.load(partition);
         }
         self.loads.fetch_add(1, Ordering::SeqCst);

@@ -34,15 +34,15 @@ pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
     /// so that nobody with access to the store can move a value to another instance.
     ///
     /// # Errors
-    /// [`StoreError::unavailable`] if the same call may succeed later: the commit is retried.
-    /// After any other error, such as [`StoreError::backend`], the hub stops.
+    /// An error in a commit stops the hub, also [`StoreError::unavailable`]. Nothing acknowledged is
+    /// lost; but if the same call may succeed later, try again here.
     fn encode(&self, text: &str, instance: &InstanceId) -> Result<EncodedPayload, StoreError>;
 
     /// Decodes what [`encode`](Self::encode) returned, perhaps in an earlier release and with
     /// another key.
     ///
     /// # Errors
-    /// As for [`encode`](Self::encode). If the key is not known, say which one is missing.
+    /// If the text cannot be decoded. If the key is not known, say which one is missing.
     fn decode(&self, payload: &EncodedPayload, instance: &InstanceId)
     -> Result<String, StoreError>;
 }

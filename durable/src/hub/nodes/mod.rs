@@ -15,8 +15,8 @@
 //! client's request is in its hands, the request is sent to the next owner. That is safe because the
 //! writes of a lost partition are void as a whole.
 //!
-//! Read next: `supervisor.rs`, `inbox.rs` (also the order of messages), `thread.rs` (the threads of both), `asking.rs` (requests of
-//! clients), `wire.rs` (what is sent), `parking.rs`.
+//! Read next: `supervisor.rs`, `inbox.rs` (also the order of messages), `thread.rs` (the threads of
+//! both), `asking.rs` (requests of clients), `wire.rs` (what is sent), `parking.rs`.
 
 pub(crate) mod asking;
 pub(crate) mod gained;

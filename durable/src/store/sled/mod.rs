@@ -118,7 +118,9 @@ struct Salvage {
     damage: Vec<StoreError>,
     /// Log frames after the damage.
     behind: Vec<Frame>,
-    _copy: TreeCopy,
+    /// Removed with this value.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is only kept"))]
+    copy: TreeCopy,
 }
 
 /// A copy of sled's files, removed on drop.

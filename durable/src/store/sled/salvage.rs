@@ -29,7 +29,7 @@ use crate::store::{Store, StoreError, chain};
 
 impl SledStore {
     /// Opens a folder for reading only, damaged or not. Nothing in it is changed; sled's files are
-    /// copied to the system's folder for temporary files.
+    /// copied to a private folder in the system's folder for temporary files.
     ///
     /// If the log is damaged, the store shows the state before the damage, which is a prefix of the
     /// commit order. What can be read after the damage, or without sled's files, is in the
@@ -62,6 +62,8 @@ impl SledStore {
         let mut damage = Vec::new();
         let (tree, log) = (folder::present_tree(path), path.join(LOG));
         let _lock = folder::lock_to_read(path)?;
+        let created = Disk::System.create_private_folder(&copy.0);
+        created.map_err(|error| StoreError::io(doing(), error))?;
         if tree.exists() || !log.exists() {
             copy_files(&tree, &copy.0).map_err(|error| StoreError::io(doing(), error))?;
         }
@@ -88,7 +90,7 @@ impl SledStore {
         let sizes = options.sizes.checkpoint;
         let pace = Pace::new(&Disk::System, options.overlay_bytes);
         let inner = Arc::new(guarded(path, || Inner::new(base, newest, None, sizes, room, pace))?);
-        let salvage = Salvage { damage, behind: found.behind, _copy: copy };
+        let salvage = Salvage { damage, behind: found.behind, copy };
         let salvage = Some(Box::new(salvage));
         Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })
     }

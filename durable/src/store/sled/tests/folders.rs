@@ -132,6 +132,21 @@ fn a_missing_part_is_named() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn the_copy_for_reading_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let opened = Opened::in_hub();
+    opened.try_write("before").unwrap();
+    let path = opened.path();
+    let Opened { store, folder: _folder, .. } = opened;
+    drop(store);
+    let found = SledStore::read_only(&path).unwrap();
+    assert!(found.instance(&id("before")).unwrap().is_some());
+    let copy = &found.salvage.as_ref().unwrap().copy.0;
+    assert_eq!(fs::metadata(copy).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
 /// The mark only tells damage from what a crash has torn.
 #[test]
 fn a_folder_without_a_mark_opens_with_its_whole_content() {
