@@ -45,21 +45,22 @@ fn asked<'a>(to: Option<&'a InstanceId>, kind: &'a EventKind) -> Option<Asked<'a
     }
 }
 
-/// What an episode asks of one instance is sent in the order in which it was asked.
+/// What an instance asks of another one is sent in the order in which it was asked. Different instances
+/// may send through the store and without it in the same commit.
 pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
     let is_rewound =
         |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionRewound { .. });
-    let mut recorded: BTreeMap<&InstanceId, Vec<Asked<'_>>> = BTreeMap::new();
+    let mut recorded: BTreeMap<(&InstanceId, &InstanceId), Vec<Asked<'_>>> = BTreeMap::new();
     for episode in &commit.episodes {
         // The history of a rewound instance is written again.
         let from = episode.events.iter().rposition(is_rewound).map_or(0, |rewound| rewound + 1);
         let is_request = |event: &&HistoryEvent| event.event_id >= 0;
         let requests = episode.events[from..].iter().filter(is_request);
         for asked in requests.filter_map(|event| asked(None, &event.kind)) {
-            recorded.entry(asked.0).or_default().push(asked);
+            recorded.entry((&episode.record.instance_id, asked.0)).or_default().push(asked);
         }
     }
-    for (to, recorded) in recorded.into_iter().filter(|(_, recorded)| recorded.len() > 1) {
+    for ((_, to), recorded) in recorded.into_iter().filter(|(_, recorded)| recorded.len() > 1) {
         let sent = commit.messages.iter().map(|(_, message)| message);
         let mut sent = sent
             .filter(|message| message.instance_id == *to)
