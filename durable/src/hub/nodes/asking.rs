@@ -25,6 +25,8 @@ struct Request {
     target: PartitionId,
     /// Of the task that sends it.
     place: Place,
+    /// Kept until it is sent, if no partition of this node has its mail.
+    permit: Permit,
 }
 
 impl TaskHub {
@@ -37,13 +39,18 @@ impl TaskHub {
         permit: Permit,
     ) {
         let hub = Arc::downgrade(&self.inner);
-        let place = nodes.drive.place();
-        let request = Request { hub, nodes: Arc::clone(nodes), target, place };
+        let (place, owner) = (nodes.drive.place(), nodes.mailboxes.owner(target));
+        let (of_mail, of_request) = match &owner {
+            Some(_) => (permit, Permit::default()),
+            None => (Permit::default(), permit),
+        };
+        let (of_nodes, permit) = (Arc::clone(nodes), of_request);
+        let request = Request { hub, nodes: of_nodes, target, place, permit };
         match Ask::repeated(mail, request) {
             // If it is dropped, now or when the partition is lost, the next owner is asked.
             Ok(mail) => {
-                if let Some(owner) = nodes.mailboxes.owner(target) {
-                    owner.send(Delivery { mail, busy: nodes.mailboxes.busy(), permit });
+                if let Some(owner) = owner {
+                    owner.send(Delivery { mail, busy: nodes.mailboxes.busy(), permit: of_mail });
                 }
             }
             Err(mail) => self.watch_from_store(&nodes.drive, *mail),
@@ -55,6 +62,7 @@ impl TaskHub {
         nodes: &Nodes,
         target: PartitionId,
         ask: Ask,
+        permit: Permit,
         mut client: oneshot::Sender<T>,
     ) {
         let id = ask.request_id();
@@ -66,6 +74,7 @@ impl TaskHub {
             nodes.waiting.forget(id);
             return self.inner.health.not_sent(error);
         }
+        drop(permit);
         let answer = first(pin!(answer), pin!(client.closed())).await;
         match answer {
             First::This(Ok(Err(parked))) => self.inner.health.not_sent(parked.into()),
@@ -112,9 +121,9 @@ impl SendAsk for Request {
     where
         T: Encode + Decode + Send + 'static,
     {
-        let Self { hub, nodes, target, place } = self;
+        let Self { hub, nodes, target, place, permit } = self;
         let Some(inner) = hub.upgrade().filter(|_| !nodes.is_stopping()) else { return };
         let (hub, drive) = (TaskHub { inner }, nodes.drive.clone());
-        drive.spawn_at(place, async move { hub.ask(&nodes, target, ask, client).await });
+        drive.spawn_at(place, async move { hub.ask(&nodes, target, ask, permit, client).await });
     }
 }

@@ -59,11 +59,10 @@ impl Ask {
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
-                let (id, input_again) = (instance_id.clone(), input.clone());
                 let ask = Self::Raise {
-                    instance_id: id,
+                    instance_id: instance_id.clone(),
                     name: name.clone(),
-                    input: input_again,
+                    input: input.clone(),
                     ends_work,
                 };
                 let reply = ask.repeat(reply, other);
@@ -123,8 +122,8 @@ impl Ask {
     pub(super) fn into_mail(self, request: RequestId) -> Mail {
         match self {
             Self::Start { instance_id, started, replaces } => {
-                let origin = Origin::Client(ReplyTo::Node(request));
-                let is_new_id = false;
+                // A request between nodes may arrive again.
+                let (is_new_id, origin) = (false, Origin::Client(ReplyTo::Node(request)));
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Self::Raise { instance_id, name, input, ends_work } => {
