@@ -8,7 +8,8 @@
 //! 3. Above [`waiting`](CommitSizes::waiting) writes or
 //!    [`waiting_bytes`](CommitSizes::waiting_bytes) bytes the queue is full: partitions wait before
 //!    they add more.
-//! 4. While the queue is held, no group is taken.
+//! 4. While the queue is held, no group is taken: partitions start then (`hub/nodes/inbox.rs`), and what
+//!    they received before goes to the front.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and
 //! `group.rs`.
@@ -142,8 +143,8 @@ mod tests {
     use crate::hub::ownership::Ownership;
     use crate::hub::sizes::Sizes;
     use crate::hub::time::virtual_time::Busy;
-    use crate::protocol::PartitionId;
-    use crate::store::Epoch;
+    use crate::protocol::{EventKind, InstanceId, MessageId, PartitionId, TaskMessage};
+    use crate::store::{Epoch, ReceivedMessage};
 
     fn write(number: u64, bytes: usize) -> Write {
         let (owner, _mail) = Ownership::new(PartitionId(0), Epoch(1));
@@ -171,6 +172,31 @@ mod tests {
             queue.done();
         }
         assert!(!queue.is_full());
+        assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn what_was_received_goes_first_and_nothing_is_committed_while_the_queue_is_held() {
+        let received = |number: u64| {
+            let id = InstanceId::new("order-17").unwrap();
+            let event = EventKind::ExecutionResumed { reason: String::new() };
+            let message = MessageId::from_u128(number.into());
+            let message = TaskMessage::new(message, id, event);
+            let source = (PartitionId(1), number);
+            let received = ReceivedMessage::new(PartitionId(0), source, message);
+            let mut write = write(number, 1);
+            write.content.received.push(received);
+            write
+        };
+        let mut queue = Queue::new(Sizes::PRODUCTION.commit);
+        queue.join();
+        queue.add(&mut vec![write(1, 1), received(2), write(3, 1)]);
+        queue.hold();
+        queue.add_received(vec![received(4)]);
+        assert!(!queue.is_ready());
+        assert!(matches!(queue.next(), Next::Nothing));
+        queue.let_go();
+        assert_eq!(numbers(queue.next()), Some(vec![2, 4, 1, 3]));
         assert_eq!(queue.bytes, 0);
     }
 
