@@ -74,15 +74,16 @@ async fn a_message_does_not_overtake_one_from_before_its_sender_moved() {
     b.shutdown().await.unwrap();
     until(|| node_a.partitions().len() == 8).await;
     let run = within(a.find_instance::<notes_twice>(&id)).await.unwrap().unwrap();
-    let moved = async {
+    let moved = tokio::spawn(async move {
         run.raise_event("Go", &0).await.unwrap();
         run.result().await.unwrap();
-    };
-    let arrives = async {
-        tokio::task::yield_now().await;
-        node_a.hold_messages(false);
-    };
-    within(async { tokio::join!(moved, arrives) }).await;
+    });
+    for _ in 0..20 {
+        within(a.call_entity(Notes::at(&key).all())).await.unwrap();
+    }
+    assert!(!moved.is_finished(), "it goes on before the earlier message has arrived");
+    node_a.hold_messages(false);
+    within(moved).await.unwrap();
     let mut notes = Vec::new();
     while notes.len() < 2 {
         notes = within(a.call_entity(Notes::at(&key).all())).await.unwrap();
