@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --manifest-path benches/postgres/Cargo.toml
 //! cargo run --release --manifest-path benches/postgres/Cargo.toml -- --quick hello step
+//! cargo run --release --manifest-path benches/postgres/Cargo.toml -- --delay 1 hello
 //! DATABASE_URL=postgres://.. cargo run --release --manifest-path benches/postgres/Cargo.toml
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod clock;
 mod cluster;
 mod dbos_peer;
+mod delay;
 mod duroxide_peer;
 #[path = "../../src/load.rs"]
 mod load;
@@ -49,6 +51,9 @@ struct Arguments {
     /// The partitions of the hub; by default as many as a new hub on this store has.
     #[arg(long)]
     partitions: Option<u16>,
+    /// A round trip that is added to that of the server, in milliseconds.
+    #[arg(long)]
+    delay: Option<f64>,
     /// For how many minutes a snapshot is held open.
     #[arg(long, default_value_t = 3.0)]
     minutes: f64,
@@ -65,6 +70,10 @@ async fn main() -> Result<()> {
         Err(_) => Ok(cluster::Cluster::start()?),
     };
     let url = own.as_ref().map_or_else(Clone::clone, |cluster| cluster.url());
+    let url = match arguments.delay {
+        Some(ms) => delay::proxy(&url, Duration::from_secs_f64(ms / 1e3))?,
+        None => url,
+    };
     let mut report = Report::default();
     let all = [String::from("hello"), String::from("step")];
     let groups = if arguments.groups.is_empty() { &all[..] } else { &arguments.groups };
