@@ -82,6 +82,14 @@ impl Clock {
         }
     }
 
+    /// How long something has lasted, such as `for 5m12s`.
+    pub(crate) fn show_since(&self, time: DateTime<Utc>) -> String {
+        match self.format {
+            TimeFormat::Human => format!("for {}", human((self.now - time).abs())),
+            TimeFormat::Iso | TimeFormat::Unix => format!("since {}", self.show(time)),
+        }
+    }
+
     pub(crate) fn show_some(&self, time: Option<DateTime<Utc>>) -> String {
         time.map(|time| self.show(time)).unwrap_or_default()
     }

@@ -151,7 +151,7 @@ async fn pending_says_what_an_instance_waits_for() {
                 WAITS FOR       SINCE  NEXT  TASK  SOURCE
                 event approval
                 received, but not awaited: Aproval
-                `Aproval` is almost `approval`; if it is misspelt, deliver it again: durable raise a approval -i JSON
+                next: if `Aproval` is `approval` misspelt, deliver it again: durable raise a approval -i JSON
             "#]],
         )
         .await;
@@ -212,7 +212,7 @@ async fn locks_are_listed_with_their_holders_and_those_who_wait() {
     world.check("entity queue counter/a -o name", expect!["second\nthird\n"]).await;
     let text = world.ok("pending second").await;
     assert!(text.contains("lock of counter/a"), "{text}");
-    assert!(text.contains("counter/a is locked by first since 0ms ago, 1st in line"), "{text}");
+    assert!(text.contains("counter/a is locked by first for 0ms, 1st in line"), "{text}");
     world.check("entity unlock", expect!["0 locks released\n"]).await;
     assert!(text.contains("\n\nfirst is Running\n"), "{text}");
     world.close().await;

@@ -148,14 +148,17 @@ async fn the_page_of_each_instance_names_its_cause() {
             "waiter",
             "holder holds the lock of shelf/tray. It waits for event counted, which has not arrived.",
         ),
-        ("parent", "It waits for child parcel."),
+        ("parent", "It waits for child parcel (sleeps)."),
         ("parent", "Child parcel. It waits for a timer, which fires in 7 h 54 m, at"),
         ("changed", "Suspended by the runtime: DURABLE0101."),
         ("changed", "activity `charge`"),
+        ("changed", "It continues by itself when the program runs with code that fits its history"),
     ] {
         let page = world.page(&format!("/instances/{id}")).await;
         assert!(page.contains(cause), "{id}: {page}");
     }
+    let page = world.page("/instances/waiter").await;
+    assert!(page.contains("shelf/tray") && !page.contains("@shelf@tray"), "{page}");
     let page = world.page("/instances/holder/entities").await;
     assert!(page.contains("shelf/tray0locks 1waits or holds"), "{page}");
     world.hub.shutdown().await.unwrap();
@@ -169,13 +172,15 @@ async fn the_overview_and_the_list_name_the_causes() {
         "activity charge, attempt 7 in 30 s connection to bank.example refused",
         "event approval Aproval has arrived: misspelt?",
         "lock shelf/tray, held by holder for 5 m 30 s, 1st in line",
-        "child parcel",
-        "DURABLE0101 orchestration `ships`",
+        "child parcel (sleeps)",
+        "DURABLE0101 event 3 recorded a timer due",
+        "; this replay requests activity `charge` at durable-cli/tests/stuck.rs:",
     ] {
         assert!(page.contains(cause), "{cause}: {page}");
     }
+    assert_eq!(page.matches("changedships").count(), 1, "{page}");
     let page = world.page("/instances?status=suspended").await;
-    assert!(page.contains("DURABLE0101 orchestration `ships`"), "{page}");
+    assert!(page.contains("DURABLE0101 event 3 recorded a timer due"), "{page}");
     let page = world.page("/locks").await;
     assert!(page.contains("shelf/trayHoldsholder"), "{page}");
     world.hub.shutdown().await.unwrap();
@@ -191,13 +196,12 @@ async fn one_command_names_the_cause_of_each_instance() {
             "activity charge, attempt 7 in 30s; the last one failed: durable::Error: connection",
         ),
         ("misspelt", "event approval; `Aproval` was received: misspelt?"),
-        (
-            "waiter",
-            "lock of shelf/tray; shelf/tray is locked by holder since 5m30s ago, 2nd in line",
-        ),
+        ("waiter", "lock of shelf/tray, locked by holder for 5m30s, 2nd in line"),
         ("parent", "child parcel (sleeps)"),
         ("parcel", "timer in 7h54m"),
-        ("changed", "suspended: DURABLE0101: orchestration `ships`"),
+        ("holder", "event counted; it has locked shelf/tray"),
+        ("changed", "suspended: DURABLE0101: event 3 recorded a timer due"),
+        ("changed", "; this replay requests activity `charge` at durable-cli/tests/stuck.rs:"),
     ] {
         let line = list.lines().find(|line| line.starts_with(id)).unwrap();
         assert!(line.contains(cause), "{list}");
@@ -205,17 +209,19 @@ async fn one_command_names_the_cause_of_each_instance() {
     for (id, cause) in [
         ("retries", "connection to bank.example refused"),
         ("misspelt", "deliver it again: durable raise misspelt approval"),
-        ("waiter", "shelf/tray is locked by holder since 5m30s ago, 2nd in line\n"),
+        ("waiter", "shelf/tray is locked by holder for 5m30s, 2nd in line\n"),
         ("waiter", "\n\nholder is Running\n"),
+        ("waiter", "next: deliver `counted`: durable raise holder counted -i JSON\n"),
         ("parent", "\n\nparcel is Running\n"),
         ("changed", "requests activity `charge`"),
+        ("changed", "next: run the program with code that fits"),
     ] {
         let text = world.run(&format!("durable pending {id}")).await;
         assert!(text.contains(cause), "{id}: {text}");
     }
     for (id, cause) in [
         ("retries", "waits for: activity charge, attempt 7"),
-        ("waiter", "waits for: lock of shelf/tray; shelf/tray is locked by holder since"),
+        ("waiter", "waits for: lock of shelf/tray, locked by holder for"),
         ("changed", "DURABLE0101"),
     ] {
         let text = world.run(&format!("durable get {id}")).await;

@@ -80,25 +80,26 @@ async fn follow(
     Ok(())
 }
 
-/// Which instance holds the lock of an awaited entity, since when, and the place in the queue. `None`
-/// if nothing keeps the entity from handling the request next.
+/// Which instance has locked an awaited entity, for how long, and the place in the queue. `None` if
+/// nothing keeps the entity from handling the request next.
 pub(super) fn queued(awaited: &AwaitedEntity<'_>, clock: &Clock) -> Option<String> {
-    let entity = entity_name(awaited.entity_id);
     let line = awaited.in_line();
     let Some(holder) = awaited.locked_by else {
-        let is_first = awaited.position == Some(1);
-        return line.filter(|_| !is_first).map(|line| format!("{line} at {entity}"));
+        return line.filter(|_| awaited.position != Some(1));
     };
-    let since = awaited.locked_since.map(|since| format!(" since {}", clock.show(since)));
+    let since = awaited.locked_since.map(|since| format!(" {}", clock.show_since(since)));
     let line = line.map(|line| format!(", {line}"));
     let parts = [since, line].map(Option::unwrap_or_default).concat();
-    Some(format!("{entity} is locked by {holder}{parts}"))
+    Some(format!("locked by {holder}{parts}"))
 }
 
 /// A line for each entity that is waited for.
-pub(super) fn queues(pending: &PendingWork, clock: &Clock) -> Vec<String> {
+fn queues(pending: &PendingWork, clock: &Clock) -> Vec<String> {
     let awaited = pending.tasks.iter().filter_map(|task| pending.awaited_entity(task));
-    let mut lines: Vec<_> = awaited.filter_map(|it| queued(&it, clock)).collect();
+    let line = |it: AwaitedEntity<'_>| {
+        Some(format!("{} is {}", entity_name(it.entity_id), queued(&it, clock)?))
+    };
+    let mut lines: Vec<_> = awaited.filter_map(line).collect();
     lines.dedup();
     lines
 }
@@ -125,15 +126,44 @@ fn describe(pending: &PendingWork, clock: &Clock, is_coloured: bool) -> String {
     names("received, but not awaited", &pending.unread_events);
     let locked: Vec<_> = pending.locked_entities.iter().map(|it| entity_name(it)).collect();
     names("holds the locks of", &locked);
-    for (received, awaited) in pending.misspelt_events() {
-        let id = &pending.status.instance_id;
-        let line = format!(
-            "`{received}` is almost `{awaited}`; if it is misspelt, deliver it again: \
-             durable raise {id} {awaited} -i JSON"
-        );
-        let _ = writeln!(text, "{}", printable(&line));
+    for step in next_steps(pending) {
+        let _ = writeln!(text, "next: {}", printable(&step));
     }
     text
+}
+
+/// The most events that are named with the command that raises them.
+const EVENTS: usize = 3;
+
+/// What may get the instance going again.
+fn next_steps(pending: &PendingWork) -> Vec<String> {
+    let id = &pending.status.instance_id;
+    match pending.status.suspension.as_ref().map(|it| it.code.as_deref()) {
+        Some(None) => return vec![format!("continue it: durable resume {id}")],
+        Some(Some("DURABLE0101")) => {
+            let step = "run the program with code that fits, such as the old code, or both ways with \
+                        `if ctx.patched(..)`; the instance then continues by itself";
+            return vec![step.to_owned()];
+        }
+        Some(Some(_)) => return Vec::new(),
+        None => {}
+    }
+    let misspelt = pending.misspelt_events();
+    let mut steps = Vec::new();
+    for (received, awaited) in &misspelt {
+        steps.push(format!(
+            "if `{received}` is `{awaited}` misspelt, deliver it again: durable raise {id} {awaited} \
+             -i JSON"
+        ));
+    }
+    let mut others: Vec<_> = pending.awaited_events.iter().map(String::as_str).collect();
+    others.retain(|name| misspelt.iter().all(|(_, awaited)| name != awaited));
+    others.sort_unstable();
+    others.dedup();
+    for name in others.into_iter().take(EVENTS) {
+        steps.push(format!("deliver `{name}`: durable raise {id} {name} -i JSON"));
+    }
+    steps
 }
 
 /// A line for each task and awaited event. Timers are last, because most are time limits.

@@ -7,12 +7,9 @@ use serde_json::value::RawValue;
 use super::{all, parsed, pending};
 use crate::args::{Format, Pending};
 use crate::error::CliError;
-use crate::output::{Table, read};
+use crate::output::{Table, entity_name, read};
 use crate::session::Session;
 use crate::time::Clock;
-
-/// The most entities of one instance in a line.
-const QUEUES: usize = 3;
 
 pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<(), CliError> {
     let mut filter = of.filter.instances(session.io.now());
@@ -69,16 +66,16 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
 /// The cause in a line.
 pub(super) fn in_words(pending: &PendingWork, clock: &Clock) -> String {
     if let Some(suspension) = &pending.status.suspension {
-        let by = if suspension.code.is_some() { "" } else { "a client: " };
-        let first = suspension.reason.lines().next().unwrap_or_default();
-        return format!("suspended: {by}{first}");
+        let by = suspension.code.as_deref().unwrap_or("a client");
+        return format!("suspended: {by}: {}", suspension.summary());
     }
     let mut text = cause(pending, clock);
-    for line in pending::queues(pending, clock).into_iter().take(QUEUES) {
-        text.extend(["; ", &line]);
-    }
     for (received, _) in pending.misspelt_events() {
         text.extend(["; `", received, "` was received: misspelt?"]);
+    }
+    if !text.is_empty() && !pending.locked_entities.is_empty() {
+        let held: Vec<_> = pending.locked_entities.iter().map(|it| entity_name(it)).collect();
+        text.extend(["; it has locked ", &held.join(", ")]);
     }
     text
 }
@@ -92,6 +89,15 @@ fn cause(pending: &PendingWork, clock: &Clock) -> String {
     let mut text = pending::what(task);
     if let Some(next) = task.retry_at.or(task.due_at) {
         text.extend([" ", &clock.show(next)]);
+    }
+    if let Some(awaited) = pending.awaited_entity(task)
+        && let Some(queued) = pending::queued(&awaited, clock)
+    {
+        if task.entities.len() > 1 {
+            text.extend(["; ", &entity_name(awaited.entity_id), " is ", &queued]);
+        } else {
+            text.extend([", ", &queued]);
+        }
     }
     if let Some(failure) = &task.last_failure {
         text.extend(["; the last one failed: ", &failure.to_string()]);

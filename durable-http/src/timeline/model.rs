@@ -1,5 +1,7 @@
 //! The lanes of a timeline: plain data, the same for the server, its clients and the renderers.
 
+use std::borrow::Cow;
+
 use durable::RuntimeStatus;
 use durable::protocol::{ExecutionId, InstanceId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -293,6 +295,23 @@ pub struct Fold {
 }
 
 impl Lane {
+    /// Its name for people, in which an entity is `stock/mug`, not `@stock@mug`.
+    pub fn title(&self) -> Cow<'_, str> {
+        match self.kind {
+            LaneKind::EntityCall | LaneKind::Signal | LaneKind::Lock => {
+                // A lock may be of several.
+                let title = |id: &str| id.trim_start_matches('@').replacen('@', "/", 1);
+                self.name.split(", ").map(title).collect::<Vec<_>>().join(", ").into()
+            }
+            LaneKind::Instance
+            | LaneKind::Activity
+            | LaneKind::Child
+            | LaneKind::Timer
+            | LaneKind::Event
+            | LaneKind::Sent => Cow::Borrowed(&self.name),
+        }
+    }
+
     /// How long it took: from the request to the answer, or to `now` if it has none. `None` if it
     /// has no duration, such as a signal.
     pub fn took(&self, now: Timestamp) -> Option<std::time::Duration> {

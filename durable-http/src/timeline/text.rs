@@ -227,7 +227,7 @@ impl<'a> Writer<'a> {
 
 /// The name of a lane with what tells it from others.
 fn label(lane: &Lane, depth: usize, symbols: &Symbols) -> String {
-    let name = match (&*lane.name, lane.kind) {
+    let name = match (&*lane.title(), lane.kind) {
         ("", LaneKind::Timer) => "timer".to_owned(),
         ("", kind) => format!("{}s", kind.name()),
         (name, LaneKind::Event) => format!("event {name}"),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
 use durable::protocol::Json;
+use durable_http::client::Suspension;
 use serde::Deserialize;
 
 /// A page of a list.
@@ -39,22 +40,6 @@ pub(crate) struct Instance {
     pub(crate) custom_status: Option<Json>,
     #[serde(default)]
     pub(crate) failure: Option<Cause>,
-}
-
-/// Why an instance is suspended.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Suspension {
-    /// `None` if a client suspended it.
-    pub(crate) code: Option<String>,
-    pub(crate) reason: String,
-}
-
-impl Suspension {
-    /// The reason without the code that begins it, which is shown beside it.
-    pub(crate) fn text(&self) -> &str {
-        let text = self.code.as_ref().and_then(|code| self.reason.strip_prefix(&**code));
-        text.and_then(|text| text.strip_prefix(": ")).unwrap_or(&self.reason)
-    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

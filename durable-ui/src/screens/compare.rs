@@ -113,7 +113,7 @@ fn alike<T: PartialEq>(left: &T, right: &T) -> &'static str {
 
 fn name(pair: &Pair<'_>) -> String {
     let lane = pair.left.or(pair.right);
-    lane.map(|lane| format!("{} {}", kind_word(lane.kind).to_lowercase(), lane.name))
+    lane.map(|lane| format!("{} {}", kind_word(lane.kind).to_lowercase(), lane.title()))
         .unwrap_or_default()
 }
 

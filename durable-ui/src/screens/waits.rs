@@ -133,7 +133,9 @@ fn of_task(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup {
                     ", which fires " b { (format::ago(due, view.now)) } ", at " (time(view, due))
                 } "."
             }
-            PendingKind::SubOrchestration => { "It waits for child " (instance(view, &name)) "." }
+            PendingKind::SubOrchestration => {
+                "It waits for child " (instance(view, &name)) " " (orchestration(task)) "."
+            }
             PendingKind::Lock => {
                 "It waits for the lock of "
                 @match pending.awaited_entity(task) {
@@ -175,7 +177,9 @@ fn brief_task(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup 
     let (word, name) = what(task);
     html! {
         (word) " "
-        @if task.kind == PendingKind::SubOrchestration { (instance(view, &name)) }
+        @if task.kind == PendingKind::SubOrchestration {
+            (instance(view, &name)) " " (orchestration(task))
+        }
         @else { b { (text(&name)) } }
         @match (task.attempt, task.retry_at, task.due_at) {
             (Some(attempt), Some(at), _) => { ", attempt " (attempt) " " (format::ago(at, view.now)) }
@@ -190,6 +194,11 @@ fn brief_task(view: &View, pending: &PendingWork, task: &PendingTask) -> Markup 
             " " span.err { (text(&format::cut(&failure.message, 80))) }
         }
     }
+}
+
+/// The orchestration of a child, whose id is often generated.
+fn orchestration(task: &PendingTask) -> Markup {
+    html! { "(" b { (text(task.name.as_deref().unwrap_or_default())) } ")" }
 }
 
 /// The chain, a line for each instance.
@@ -261,7 +270,8 @@ pub(crate) fn misspelt(pending: &PendingWork) -> Markup {
         @for (received, awaited) in &pairs {
             p.wrn {
                 "Event " b { (text(received)) } " has arrived and is not read. It waits for "
-                b { (text(awaited)) } ": one of the two names is probably misspelt."
+                b { (text(awaited)) } ": one of the two names is probably misspelt. If it is that of the \
+                event, raise it again as " b { (text(awaited)) } "."
             }
         }
         @if !others.is_empty() {

@@ -190,7 +190,7 @@ pub(crate) fn state_word(state: LaneState) -> &'static str {
 
 /// The name of a lane, and what tells it from others of that name.
 fn name_of(lane: &Lane) -> (String, String) {
-    let name = match (&*lane.name, lane.kind) {
+    let name = match (&*lane.title(), lane.kind) {
         ("", LaneKind::Timer) => "timer".to_owned(),
         ("", kind) => kind_word(kind).to_lowercase(),
         (name, _) => name.to_owned(),

@@ -54,6 +54,29 @@ pub struct Suspension {
     pub reason: String,
 }
 
+impl Suspension {
+    /// The reason in one line, without the code. Of a report of the runtime, these are its facts, such as
+    /// ``event 3 recorded activity `reserve`; this replay requests activity `charge` at src/order.rs:41``.
+    pub fn summary(&self) -> String {
+        let is_fact = |line: &&str| line.starts_with("  ");
+        let facts: Vec<_> = self.reason.lines().filter(is_fact).map(words).collect();
+        let code = self.code.as_ref().and_then(|code| self.reason.strip_prefix(&**code));
+        let rest = code.and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&self.reason);
+        let first = words(rest.lines().next().unwrap_or_default());
+        match &*facts {
+            _ if self.code.is_none() => words(&self.reason),
+            [] => first,
+            [fact] => format!("{first}: {fact}"),
+            _ => facts.join("; ").replace("; requested at ", " at "),
+        }
+    }
+}
+
+/// A text with single spaces.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The instance that called a sub-orchestration or locked an entity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,4 +189,31 @@ pub struct Started {
 pub struct Purged {
     /// How many.
     pub purged: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspension_is_summarized_by_the_facts_of_its_report() {
+        let summary = |code: Option<&str>, reason: &str| {
+            Suspension { code: code.map(str::to_owned), reason: reason.to_owned() }.summary()
+        };
+        let changed = "DURABLE0101: orchestration `order` (instance `a`) no longer does it\n  event 3 \
+                       recorded     activity `reserve`, requested at o.rs:38\n  this replay          \
+                       requests activity `charge`\n  requested at         o.rs:41\nthe code was \
+                       changed\nthe instance is suspended";
+        assert_eq!(
+            summary(Some("DURABLE0101"), changed),
+            "event 3 recorded activity `reserve`, requested at o.rs:38; this replay requests \
+             activity `charge` at o.rs:41"
+        );
+        let unknown =
+            "DURABLE0103: orchestration `order` is not registered\n  registered   none\nwhy";
+        let wanted = "orchestration `order` is not registered: registered none";
+        assert_eq!(summary(Some("DURABLE0103"), unknown), wanted);
+        assert_eq!(summary(Some("DURABLE0105"), "DURABLE0105: it is held back"), "it is held back");
+        assert_eq!(summary(None, "closed\n  until Monday"), "closed until Monday");
+    }
 }

@@ -9,14 +9,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use durable::EntityId;
 use durable::protocol::Json;
+use durable_http::client::Suspension;
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::api::registered::{Function, Functions};
-use crate::api::{
-    Failure,
-    model::{Items, Suspension},
-};
+use crate::api::{Failure, model::Items};
 use crate::call::{Call, View};
 use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{

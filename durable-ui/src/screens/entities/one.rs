@@ -143,7 +143,7 @@ fn set_aside(model: &Model) -> Markup {
     let Some(suspension) = &model.entity.suspension else { return html! {} };
     let content = html! {
         h2 { "Set aside: " (suspension.code.as_deref().unwrap_or_default()) }
-        pre.msg { (text(suspension.text())) }
+        pre.msg { (text(&suspension.reason)) }
     };
     note(Note::Bad, &content)
 }

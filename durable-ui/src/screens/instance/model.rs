@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
 use durable::protocol::Json;
+use durable_http::client::Suspension;
 use serde::Deserialize;
 
-use crate::api::model::{Parent, Suspension};
+use crate::api::model::Parent;
 
 /// The answer of `instances/{id}`.
 #[derive(Clone, Debug, Deserialize)]

@@ -138,7 +138,7 @@ pub(super) fn source(view: &View, of: &Timeline) -> Markup {
         line.count += count;
         line.open += lane.fold.map_or(u64::from(lane.state.is_open()), |fold| fold.open);
         line.failed += lane.fold.map_or(u64::from(lane.state == LaneState::Failed), |it| it.failed);
-        let name = format!("{} {}", drawn::kind_word(lane.kind).to_lowercase(), lane.name);
+        let name = format!("{} {}", drawn::kind_word(lane.kind).to_lowercase(), lane.title());
         if !line.names.contains(&name) && line.names.len() < 4 {
             line.names.push(name);
         }

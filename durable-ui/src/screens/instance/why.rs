@@ -58,7 +58,15 @@ fn suspended(details: &Details) -> Markup {
             h2.q2 { "Why it is not moving" }
             p.lead { "Suspended by the runtime: " b { (code) } "." }
             pre.msg { (text(&suspension.reason)) }
-            p.q2 { "It continues by itself when the program runs with code that fits its history." }
+            @match &**code {
+                "DURABLE0101" => p.q2 {
+                    "It continues by itself when the program runs with code that fits its history, such as the old \
+                     code, or both ways with " code { "if ctx.patched(..)" } "."
+                }
+                // The report says what to do.
+                "DURABLE0105" | "DURABLE0106" => {}
+                _ => p.q2 { "It continues by itself when the program runs with code that fits its history." }
+            }
         },
         None => html! {
             h2.q2 { "Why it is not moving" }

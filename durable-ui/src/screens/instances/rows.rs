@@ -127,7 +127,7 @@ fn remark(item: &model::Instance) -> Markup {
         }
         (RuntimeStatus::Suspended, _, Some(suspension), _) => html! {
             @if let Some(code) = &suspension.code { span.wrn { (code) } " " }
-            span.q2 { (text(&format::cut(suspension.text(), 160))) }
+            span.q2 { (text(&format::cut(&suspension.summary(), 240))) }
         },
         (.., Some(status)) => custom_status(status),
         _ => html! {},

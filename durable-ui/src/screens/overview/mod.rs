@@ -109,15 +109,19 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let schedules: model::Items<model::Schedule> = api.get("schedules", &all).await?;
     let activities: model::Items<model::Running> = api.get("running", &Query::default()).await?;
     let oldest: Vec<model::Instance> = list("Running", "created", OLDEST).await?;
-    let mut waits = Vec::new();
-    for item in &oldest {
-        waits.push(waits::pending(call, &item.instance_id).await);
+    let mut waiting = Vec::new();
+    for item in oldest {
+        let pending = waits::pending(call, &item.instance_id).await;
+        // To find out what it waits for, the hub has replayed it, which may have suspended it.
+        if pending.as_ref().is_none_or(|it| it.status.runtime_status == RuntimeStatus::Running) {
+            waiting.push((item, pending));
+        }
     }
     Ok(Model {
         range,
         counts: api.get("instances:count", &by_status).await?,
         charts,
-        oldest: oldest.into_iter().zip(waits).collect(),
+        oldest: waiting,
         activities: activities.items,
         suspended: list("Suspended", "-created", ROWS).await?,
         failed: list("Failed", "-created", ROWS).await?,

@@ -89,7 +89,7 @@ pub(super) fn suspended(view: &View, items: &[model::Instance]) -> Markup {
                 td.x {
                     @if let Some(suspension) = &item.suspension {
                         @if let Some(code) = &suspension.code { span.wrn { (code) } " " }
-                        span.q2 { (text(&format::cut(suspension.text(), 160))) }
+                        span.q2 { (text(&format::cut(&suspension.summary(), 240))) }
                     }
                 }
                 td.n.z { (ago(view, item.last_updated_at)) }
