@@ -172,6 +172,7 @@ async fn the_overview_and_the_list_name_the_causes() {
         "activity charge, attempt 7 in 30 s connection to bank.example refused",
         "event approval Aproval has arrived: misspelt?",
         "lock shelf/tray, held by holder for 5 m 30 s, 1st in line",
+        "event counted, it has locked shelf/tray",
         "child parcel (sleeps)",
         "DURABLE0101 event 3 recorded a timer due",
         "; this replay requests activity `charge` at durable-cli/tests/stuck.rs:",
@@ -181,6 +182,10 @@ async fn the_overview_and_the_list_name_the_causes() {
     assert_eq!(page.matches("changedships").count(), 1, "{page}");
     let page = world.page("/instances?status=suspended").await;
     assert!(page.contains("DURABLE0101 event 3 recorded a timer due"), "{page}");
+    let page = world.page("/instances?status=running&sort=created").await;
+    assert!(page.contains("lock shelf/tray, held by holder for 5 m 30 s, 2nd in line"), "{page}");
+    let page = world.page("/instances?status=running").await;
+    assert!(!page.contains("2nd in line"), "{page}");
     let page = world.page("/locks").await;
     assert!(page.contains("shelf/trayHoldsholder"), "{page}");
     world.hub.shutdown().await.unwrap();

@@ -170,6 +170,10 @@ pub(crate) fn brief(view: &View, pending: &PendingWork) -> Markup {
         @for (received, _) in pending.misspelt_events() {
             " " span.wrn { (text(received)) " has arrived: misspelt?" }
         }
+        @if !pending.locked_entities.is_empty() {
+            @let held: Vec<_> = pending.locked_entities.iter().map(|it| entity_text(it)).collect();
+            span.q2 { ", it has locked " (text(&format::cut(&held.join(", "), 80))) }
+        }
     }
 }
 

@@ -126,6 +126,11 @@ impl Filter {
         self.columns.is_empty() || self.columns.iter().any(|it| it == column)
     }
 
+    /// Whether only running instances are listed, oldest first: those that are stuck are among them.
+    pub(crate) fn is_longest_running(&self) -> bool {
+        self.order == Order::Oldest && self.statuses == [RuntimeStatus::Running]
+    }
+
     pub(crate) fn has(&self, status: RuntimeStatus) -> bool {
         self.statuses.contains(&status)
     }

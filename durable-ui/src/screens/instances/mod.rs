@@ -6,7 +6,10 @@ mod filter;
 mod histogram;
 mod rows;
 
+use std::collections::BTreeMap;
+
 use durable::RuntimeStatus;
+use durable_http::client::PendingWork;
 use maud::{Markup, html};
 
 use crate::api::{Failure, model};
@@ -15,12 +18,18 @@ use crate::format;
 use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{Tab, copy, icon, status, tabs, text, word};
 use crate::query::Query;
+use crate::screens::waits;
 pub(crate) use export::answer as export;
 pub(crate) use filter::{COLUMNS, Condition, Filter, Order, STATUSES};
 
 /// What a row shows.
 const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
                       tags,customStatus,failure";
+
+/// The most rows that say what their instance waits for; each costs a request.
+const WAITS_MAX: usize = 50;
+/// How often such rows are fetched again, in milliseconds.
+const WAITS_EVERY: u32 = 2_000;
 
 /// The label of the view of the oldest running instances.
 const OLDEST: &str = "Running longest";
@@ -30,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) query: Query,
     pub(crate) filter: Filter,
     pub(crate) page: model::Items<model::Instance>,
+    /// What the instances of the view `Running longest` wait for, by id.
+    pub(crate) waits: BTreeMap<String, PendingWork>,
     /// `None` in a fragment, which replaces only rows.
     pub(crate) histogram: Option<model::Histogram>,
 }
@@ -41,12 +52,19 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     if let Some(after) = call.query.get("after") {
         rows = rows.and("after", after);
     }
-    let page = call.api.get("instances", &rows).await?;
+    let page: model::Items<model::Instance> = call.api.get("instances", &rows).await?;
+    let mut waits = BTreeMap::new();
+    if filter.is_longest_running() {
+        for item in page.items.iter().take(WAITS_MAX) {
+            let id = &item.instance_id;
+            waits.extend(Some(id.clone()).zip(waits::pending(call, id).await));
+        }
+    }
     let histogram = match call.fragment() {
         None => Some(call.api.get("instances:histogram", &histogram::query(&find)).await?),
         Some(_) => None,
     };
-    let model = Model { query: call.query.clone(), filter, page, histogram };
+    let model = Model { query: call.query.clone(), filter, page, waits, histogram };
     let events = Query::default();
     let events = [("name", &model.filter.name), ("prefix", &model.filter.prefix)].into_iter().fold(
         events,
@@ -56,7 +74,8 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         },
     );
     let page = Page::new("Instances", Place::Instances, screen(&call.view, &model));
-    Ok(page.follows_hub(&events.to_string()).commands(commands(&model)))
+    let page = page.follows_hub(&events.to_string()).commands(commands(&model));
+    Ok(if model.waits.is_empty() { page } else { page.refreshes_every(WAITS_EVERY) })
 }
 
 fn commands(model: &Model) -> Vec<Command> {
@@ -73,14 +92,19 @@ fn commands(model: &Model) -> Vec<Command> {
         let command = format!("durable {verb}{options} --dry-run");
         Command::post("Act on all of them", command, "batches")
     };
-    let mut commands = vec![
-        Command::get("This list", list, format_args!("instances{request}")),
-        Command::get(
-            "Counts",
-            format!("durable count{options} --by status"),
-            format_args!("instances:count{counted}"),
-        ),
-    ];
+    let mut commands = vec![Command::get("This list", list, format_args!("instances{request}"))];
+    if filter.is_longest_running() {
+        commands.push(Command::get(
+            "What they wait for",
+            format!("durable pending{options} --limit {}", filter.limit),
+            format_args!("instances{request}"),
+        ));
+    }
+    commands.push(Command::get(
+        "Counts",
+        format!("durable count{options} --by status"),
+        format_args!("instances:count{counted}"),
+    ));
     if !options.is_empty() {
         commands.push(batch("suspend"));
     }

@@ -8,6 +8,7 @@ use crate::api::model;
 use crate::call::View;
 use crate::format;
 use crate::parts::{custom_status, empty, id, since, status, tag, text, time};
+use crate::screens::waits::brief;
 
 /// Tags of a row.
 const TAGS: usize = 3;
@@ -57,6 +58,7 @@ fn table(view: &View, model: &Model, may_act: bool) -> Markup {
                                     th.n aria-sort=(sorted) { a.q2 href=(sort) { (heading) " " (arrow) } }
                                 }
                                 "updated" | "duration" => th.n { (heading) },
+                                "remark" if !model.waits.is_empty() => th { "Waits for" },
                                 _ => th { (heading) },
                             }
                         }
@@ -88,18 +90,25 @@ fn row(view: &View, model: &Model, item: &model::Instance, may_act: bool) -> Mar
                 }
             }
             @for (name, _) in COLUMNS.into_iter().filter(|(name, _)| model.filter.shows(name)) {
-                (cell(view, item, name))
+                (cell(view, model, item, name))
             }
         }
     }
 }
 
 /// The cell of a column that can be left out.
-fn cell(view: &View, item: &model::Instance, column: &str) -> Markup {
+fn cell(view: &View, model: &Model, item: &model::Instance, column: &str) -> Markup {
     html! {
         @match column {
             "name" => td.q2.h { (text(&item.name_and_version())) },
-            "remark" => td.x { (remark(item)) },
+            "remark" => {
+                td.x {
+                    @if let Some(pending) = model.waits.get(&item.instance_id) {
+                        (brief(view, pending)) " "
+                    }
+                    (remark(item))
+                }
+            }
             "created" => td.n.h { (time(view, item.created_at)) },
             "updated" => td.n.q2.h { (time(view, item.last_updated_at)) },
             "duration" => {

@@ -3,6 +3,8 @@
 
 mod of_hub;
 
+use std::collections::BTreeMap;
+
 use durable_http::client::PendingWork;
 use expect_test::expect_file;
 use maud::Markup;
@@ -96,7 +98,8 @@ fn the_list_of_instances() {
     let query = Query::parse(Some("status=running,failed&name=checkout&tag=region:eu&from=-1h"));
     let filter = instances::Filter::read(&query, view().now).unwrap();
     let page = model::Items { items, next: Some("order-4".to_owned()) };
-    let model = instances::Model { query, filter, page, histogram: Some(histogram()) };
+    let (waits, histogram) = (BTreeMap::new(), Some(histogram()));
+    let model = instances::Model { query, filter, page, waits, histogram };
     let markup = instances::screen(&view(), &model);
     expect_file!["snapshots/instances.html"].assert_eq(&lines(markup));
 }
@@ -106,7 +109,8 @@ fn an_empty_list_of_instances() {
     let query = Query::parse(Some("name=checkout&status=failed"));
     let filter = instances::Filter::read(&query, view().now).unwrap();
     let page = model::Items { items: Vec::new(), next: None };
-    let model = instances::Model { query, filter, page, histogram: None };
+    let waits = BTreeMap::new();
+    let model = instances::Model { query, filter, page, waits, histogram: None };
     let markup = instances::screen(&view(), &model);
     expect_file!["snapshots/instances_empty.html"].assert_eq(&lines(markup));
 }
