@@ -122,6 +122,30 @@ impl InstanceFilter {
     }
 }
 
+/// The order of a list of instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InstanceOrder {
+    /// The newest first.
+    #[default]
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+    /// By id.
+    Id,
+}
+
+impl InstanceOrder {
+    /// As the API writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "-created",
+            Self::OldestFirst => "created",
+            Self::Id => "id",
+        }
+    }
+}
+
 /// What instances are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -2,8 +2,8 @@
 
 use super::request::{Request, path};
 use super::{
-    Access, ActivityStatistics, Client, ClientError, Hub, HubEvents, InstanceEvents,
-    InstanceFilter, Registered, RetriedPartition, RunningActivities,
+    Access, ActivityStatistics, Backup, Backups, Client, ClientError, Hub, HubEvents,
+    InstanceEvents, InstanceFilter, Registered, RetriedPartition, RunningActivities,
 };
 use durable::protocol::Json;
 
@@ -30,18 +30,18 @@ impl Client {
     }
 
     /// Starts a backup of the hub into a new folder of the server, with this name or the time as its
-    /// name. The answer is the JSON of the API.
-    pub fn start_backup(&self, name: Option<&str>) -> Request<Json> {
+    /// name.
+    pub fn start_backup(&self, name: Option<&str>) -> Request<Backup> {
         Request::post(self, "/backups").body(&serde_json::json!({ "name": name }))
     }
 
-    /// Lists the last backups. The answer is the JSON of the API.
-    pub fn list_backups(&self) -> Request<Json> {
+    /// Lists the last backups.
+    pub fn list_backups(&self) -> Request<Backups> {
         Request::get(self, "/backups")
     }
 
-    /// Returns whether a backup is complete. The answer is the JSON of the API.
-    pub fn get_backup(&self, name: &str) -> Request<Json> {
+    /// Returns whether a backup is complete, and what it contains.
+    pub fn get_backup(&self, name: &str) -> Request<Backup> {
         Request::get(self, path(&["backups", name], ""))
     }
 

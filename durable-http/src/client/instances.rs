@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::request::{Request, path};
 use super::{
-    Child, Client, GroupBy, HistoryPage, IndexedPage, InstanceCount, InstanceDetails,
+    Child, Client, GroupBy, Histogram, HistoryPage, IndexedPage, InstanceCount, InstanceDetails,
     InstanceFilter, InstanceStatus, Page, PendingWork, Purged, Started,
 };
 use crate::timeline::Timeline;
@@ -136,10 +136,9 @@ impl Client {
         }
     }
 
-    /// Counts the instances that match a filter by the time of their creation and by status. The
-    /// answer is the JSON of the API, and [`query`](Request::query) adds its parameters `by` and
-    /// `buckets`.
-    pub fn get_histogram(&self, filter: &InstanceFilter) -> Request<Json> {
+    /// Counts the instances that match a filter by status and by the time of their creation, or of
+    /// their end ([`by_end`](Request::by_end)).
+    pub fn get_histogram(&self, filter: &InstanceFilter) -> Request<Histogram> {
         filter.apply(Request::get(self, "/instances:histogram"))
     }
 

@@ -68,12 +68,13 @@ use transport::Transport;
 pub use batches::{BatchAction, BatchRequest};
 pub use error::{ClientError, ProblemDetails};
 pub use events::{HubEvent, HubEvents, InstanceEvent, InstanceEvents};
-pub use filter::{EntityFilter, GroupBy, InstanceFilter, ScheduleFilter};
+pub use filter::{EntityFilter, GroupBy, InstanceFilter, InstanceOrder, ScheduleFilter};
 pub use instances::StartRequest;
 pub use model::{
-    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Batch,
-    BatchDetails, BatchError, BatchProgress, Child, CleanedEntities, Entity, EntityQueue, Event,
-    Failure, FollowedEvent, HistoryPage, Hub, HubNode, IndexedPage, InstanceCount, InstanceDetails,
+    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Backup,
+    BackupReport, BackupStatus, Backups, Batch, BatchDetails, BatchError, BatchProgress, Child,
+    CleanedEntities, Entity, EntityQueue, Event, Failure, FollowedEvent, Histogram,
+    HistogramBucket, HistoryPage, Hub, HubNode, IndexedPage, InstanceCount, InstanceDetails,
     InstanceStatus, LifecycleEvent, Page, Parameter, Parent, ParkedPartition, PendingCause,
     PendingKind, PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence,
     Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity,

@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, Histogram, InstanceOrder, InstanceStatus, Page};
 use crate::links::encode;
 use crate::v1;
 
@@ -177,6 +177,25 @@ impl<T> Request<T> {
     /// See [`ClientError`].
     pub async fn text(&self) -> Result<String, ClientError> {
         self.answered().await
+    }
+}
+
+impl Request<Page<InstanceStatus>> {
+    /// The order of the list; by default the newest first.
+    pub fn order(self, order: InstanceOrder) -> Self {
+        self.set("sort", order.name())
+    }
+}
+
+impl Request<Histogram> {
+    /// The most spans of time; by default 60, at most 1000.
+    pub fn buckets(self, most: usize) -> Self {
+        self.set("buckets", most.to_string())
+    }
+
+    /// Counts instances that have ended, by the time of their end.
+    pub fn by_end(self) -> Self {
+        self.set("by", "ended")
     }
 }
 

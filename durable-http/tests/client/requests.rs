@@ -3,8 +3,8 @@
 use durable::protocol::Json;
 use durable::{EntityId, RuntimeStatus};
 use durable_http::client::{
-    BatchAction, BatchRequest, Client, EntityFilter, GroupBy, InstanceFilter, PendingKind,
-    Recurrence, ScheduleFilter, ScheduleRequest, StartRequest,
+    BatchAction, BatchRequest, Client, EntityFilter, GroupBy, InstanceFilter, InstanceOrder,
+    PendingKind, Recurrence, ScheduleFilter, ScheduleRequest, StartRequest,
 };
 
 use crate::{clients, close, open};
@@ -50,6 +50,15 @@ async fn instances(client: &Client) {
     assert_eq!(page.items[0], details.status);
     let count = client.count_instances(&filter, Some(GroupBy::Name)).await.unwrap();
     assert_eq!((count.count, count.groups.unwrap()["order"]), (1, 1));
+
+    let oldest = client.list_instances(&InstanceFilter::new()).order(InstanceOrder::OldestFirst);
+    assert_eq!(oldest.path_and_query(), "/api/v1/instances?sort=created");
+    assert_eq!(oldest.await.unwrap().items, page.items);
+    let histogram = client.get_histogram(&filter).buckets(5).await.unwrap();
+    let counted: u64 = histogram.items.iter().filter_map(|it| it.counts.get("Running")).sum();
+    assert!((1..=5).contains(&histogram.items.len()) && counted == 1, "{histogram:?}");
+    let ended = client.get_histogram(&filter).by_end().await.unwrap();
+    assert!(ended.items.iter().all(|it| it.counts.is_empty()), "{ended:?}");
 
     let full = client.list_instances_with_values(&filter).await.unwrap();
     assert_eq!(full.items, [details]);

@@ -55,34 +55,6 @@ pub(crate) struct Cause {
     pub(crate) message: String,
 }
 
-/// The answer of `instances:count`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Count {
-    pub(crate) count: u64,
-    pub(crate) groups: BTreeMap<String, u64>,
-    /// The instances that were read.
-    pub(crate) scanned: u64,
-    pub(crate) approximate: bool,
-}
-
-/// The answer of `instances:histogram`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Histogram {
-    /// The width of a bucket.
-    pub(crate) seconds: u64,
-    pub(crate) items: Vec<Bucket>,
-    pub(crate) approximate: bool,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Bucket {
-    pub(crate) at: DateTime<Utc>,
-    /// By status.
-    pub(crate) counts: BTreeMap<String, u64>,
-}
-
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Hub {
@@ -90,15 +62,6 @@ pub(crate) struct Hub {
     pub(crate) partitions: u64,
     pub(crate) disk_bytes: u64,
     pub(crate) memory_bytes: u64,
-}
-
-/// An activity that runs now.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Running {
-    pub(crate) instance_id: String,
-    pub(crate) name: String,
-    pub(crate) since: DateTime<Utc>,
 }
 
 /// A schedule, as far as lists show it.

@@ -1,9 +1,9 @@
 //! Bars over time, as SVG whose widths are percentages.
 
 use chrono::TimeDelta;
+use durable_http::client::Histogram;
 use maud::{Markup, html};
 
-use crate::api::model;
 use crate::call::View;
 use crate::format;
 
@@ -128,7 +128,7 @@ impl Chart<'_> {
 }
 
 /// Five times below the bars.
-pub(crate) fn ticks(view: &View, histogram: &model::Histogram) -> Vec<(f64, Markup)> {
+pub(crate) fn ticks(view: &View, histogram: &Histogram) -> Vec<(f64, Markup)> {
     let count = histogram.items.len();
     let Some(first) = histogram.items.first() else { return Vec::new() };
     let step = i64::try_from(histogram.seconds).unwrap_or(1);

@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use durable_http::client::ActivityStatistics;
+use durable_http::client::{ActivityStatistics, RunningActivity};
 use maud::{Markup, html};
-use serde::Deserialize;
 
 use crate::api::registered::{Function, Functions};
 use crate::api::{Failure, model::Items};
@@ -22,19 +20,9 @@ const LISTED: usize = 200;
 pub(crate) struct Model {
     pub(crate) functions: Vec<Function>,
     /// Those that have run longest first.
-    pub(crate) running: Vec<Running>,
+    pub(crate) running: Vec<RunningActivity>,
     /// Of the newest instances. `None` in a fragment, and if the hub has no time for it now.
     pub(crate) statistics: Option<ActivityStatistics>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Running {
-    pub(crate) instance_id: String,
-    pub(crate) event_id: i32,
-    pub(crate) name: String,
-    pub(crate) attempt: u32,
-    pub(crate) since: DateTime<Utc>,
 }
 
 /// A name with its registered versions and what runs of it.
@@ -42,12 +30,12 @@ pub(crate) struct Running {
 struct Named<'a> {
     functions: Vec<&'a Function>,
     running: u64,
-    longest: Option<&'a Running>,
+    longest: Option<&'a RunningActivity>,
 }
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let functions: Functions = call.api.get("registered", &Query::default()).await?;
-    let running: Items<Running> = call.api.get("running", &Query::default()).await?;
+    let running: Items<RunningActivity> = call.api.get("running", &Query::default()).await?;
     // It reads many histories, so it is not refreshed with every event.
     let statistics = match call.fragment() {
         None => call.api.get("activities:statistics", &Query::default()).await.ok(),
@@ -156,7 +144,7 @@ fn recent(view: &View, of: &ActivityStatistics) -> Markup {
     }
 }
 
-fn running_now(view: &View, running: &[Running]) -> Markup {
+fn running_now(view: &View, running: &[RunningActivity]) -> Markup {
     let head = html! {
         th { "Activity" } th { "Instance" } th.n { "Attempt" } th.n { "Since" } th.n { "For" }
     };

@@ -172,6 +172,31 @@ pub struct InstanceCount {
     pub approximate: bool,
 }
 
+/// How many instances were created, or ended, in equal spans of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// The width of a span, in seconds.
+    pub seconds: u64,
+    /// The spans, in order of time.
+    pub items: Vec<HistogramBucket>,
+    /// The number of instances that were read.
+    #[serde(default)]
+    pub scanned: u64,
+    /// Whether there may be more, because there were too many instances to read.
+    pub approximate: bool,
+}
+
+/// A span of time of a histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HistogramBucket {
+    /// When it begins.
+    pub at: DateTime<Utc>,
+    /// The number of instances by status.
+    pub counts: BTreeMap<String, u64>,
+}
+
 /// An instance was started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,6 +2,7 @@
 //!
 //! An answer may have more members than its type: a newer hub adds some. They are ignored.
 
+mod backups;
 mod batches;
 mod entities;
 mod history;
@@ -12,6 +13,7 @@ mod schedules;
 
 use serde::{Deserialize, Serialize};
 
+pub use backups::{Backup, BackupReport, BackupStatus, Backups};
 pub use batches::{Batch, BatchDetails, BatchError, BatchProgress};
 pub use entities::{
     CleanedEntities, Entity, EntityQueue, QueuedKind, QueuedRequest, ResumedEntity, Signal,
@@ -23,7 +25,8 @@ pub use hub::{
     RegisteredOperation, RetriedPartition, RunningActivities, RunningActivity,
 };
 pub use instances::{
-    Failure, InstanceCount, InstanceDetails, InstanceStatus, Parent, Purged, Started, Suspension,
+    Failure, Histogram, HistogramBucket, InstanceCount, InstanceDetails, InstanceStatus, Parent,
+    Purged, Started, Suspension,
 };
 pub use pending::{AwaitedEntity, PendingCause, PendingKind, PendingTask, PendingWork};
 pub use schedules::{Recurrence, Schedule};

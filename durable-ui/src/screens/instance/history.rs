@@ -1,8 +1,9 @@
 //! The history as a table, by page: compact (a row for each task) or full (a row for each event).
 
+use durable_http::client::{Event, HistoryPage};
 use maud::{Markup, html};
 
-use super::model::{Details, Event, History};
+use super::model::Details;
 use super::{asked, timeline};
 use crate::api::Failure;
 use crate::call::{Call, View};
@@ -148,7 +149,7 @@ async fn find(call: &Call, query: &Query, route: &str) -> Result<Found, Failure>
         if is_failed {
             asked = asked.with("kinds", FAILURES);
         }
-        let page: History = call.api.get(&path, &asked).await?;
+        let page: HistoryPage = call.api.get(&path, &asked).await?;
         found.length = page.length;
         found.next = page.next;
         for event in page.items {
@@ -212,7 +213,7 @@ fn row(
     is_wanted: bool,
 ) -> Markup {
     let is_failure = event.kind.ends_with("Failed");
-    let task = event.task.map(|id| id.to_string()).unwrap_or_default();
+    let task = event.event_id.map(|id| id.to_string()).unwrap_or_default();
     html! {
         tr #(format_args!("e{}", event.index)) .cur[is_wanted] {
             td.n.q.h { (event.index) }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
 use durable::protocol::Json;
-use durable_http::client::Suspension;
+use durable_http::client::{Failure, Suspension};
 use serde::Deserialize;
 
 use crate::api::model::Parent;
@@ -42,58 +42,6 @@ pub(crate) struct Details {
     pub(crate) termination_reason: Option<String>,
 }
 
-/// A failure with its causes.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Failure {
-    #[serde(default)]
-    pub(crate) error_type: String,
-    pub(crate) message: String,
-    #[serde(default)]
-    pub(crate) inner: Option<Box<Failure>>,
-}
-
-/// The answer of `instances/{id}/history`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct History {
-    pub(crate) items: Vec<Event>,
-    #[serde(default)]
-    pub(crate) next: Option<u64>,
-    pub(crate) length: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Event {
-    pub(crate) index: u64,
-    pub(crate) timestamp: DateTime<Utc>,
-    pub(crate) kind: String,
-    /// The number of the task that it requests.
-    #[serde(default, rename = "eventId")]
-    pub(crate) task: Option<i32>,
-    pub(crate) data: Json,
-}
-
-/// The answer of `instances/{id}/children`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Child {
-    pub(crate) instance_id: String,
-    pub(crate) name: String,
-    pub(crate) version: Option<String>,
-    pub(crate) event_id: i32,
-    pub(crate) detached: bool,
-    pub(crate) runtime_status: Option<RuntimeStatus>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Children {
-    pub(crate) items: Vec<Child>,
-    #[serde(default)]
-    pub(crate) next: Option<u64>,
-}
-
 impl Details {
     /// `checkout@3`.
     pub(crate) fn name_and_version(&self) -> String {
@@ -106,19 +54,5 @@ impl Details {
     /// When it ended.
     pub(crate) fn ended_at(&self) -> Option<DateTime<Utc>> {
         self.runtime_status.is_finished().then_some(self.last_updated_at)
-    }
-}
-
-impl Failure {
-    /// The message with those of its causes.
-    pub(crate) fn text(&self) -> String {
-        let mut text = self.message.clone();
-        let mut cause = self.inner.as_deref();
-        while let Some(failure) = cause {
-            text.push_str(": ");
-            text.push_str(&failure.message);
-            cause = failure.inner.as_deref();
-        }
-        text
     }
 }

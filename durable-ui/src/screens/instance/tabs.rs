@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use durable::EntityId;
+use durable_http::client::{Child, IndexedPage};
 use durable_http::timeline::{LaneKind, LaneState, Timeline};
 use maud::{Markup, html};
 
-use super::model::{Children, Details};
+use super::model::Details;
 use super::why::{self, Waits};
 use crate::call::{Call, View};
 use crate::format;
@@ -170,7 +171,7 @@ pub(super) fn sequence(view: &View, of: &Timeline) -> Markup {
     section("sequence", "Sequence", &html! {}, &drawn::sequence(view, of))
 }
 
-pub(super) fn children(view: &View, details: &Details, children: &Children) -> Markup {
+pub(super) fn children(view: &View, details: &Details, children: &IndexedPage<Child>) -> Markup {
     let head =
         html! { th { "Instance" } th { "Name" } th { "Status" } th.n { "Task" } th { "Awaited" } };
     let rows = html! {

@@ -8,7 +8,9 @@ use super::model::Details;
 use crate::call::View;
 use crate::format;
 use crate::parts::{Note, icon, instance, note, since, table, text, time};
-use crate::screens::waits::{Link, chained, entity_text, failure, misspelt, sentence, what};
+use crate::screens::waits::{
+    Link, causes, chained, entity_text, failure, misspelt, sentence, what,
+};
 
 /// The most rows of what it waits for.
 const ROWS_MAX: usize = 8;
@@ -83,7 +85,7 @@ fn failed(details: &Details) -> Markup {
         Note::Bad,
         &html! {
             h2.q2 { "Why it failed" }
-            p.msg.err { (text(&failure.text())) }
+            p.msg.err { (text(&causes(failure))) }
             @if !failure.error_type.is_empty() { p.q2.m { (text(&failure.error_type)) } }
         },
     )

@@ -1,10 +1,10 @@
 //! How many of the listed instances were created when, by status.
 
 use chrono::TimeDelta;
+use durable_http::client::Histogram;
 use maud::{Markup, html};
 
 use super::{Model, STATUSES};
-use crate::api::model;
 use crate::call::View;
 use crate::format;
 use crate::parts::{Bar, Chart, Series, ticks, word};
@@ -27,7 +27,7 @@ pub(super) fn query(filter: &Query) -> Query {
     filter.clone().and("buckets", BARS).and("maxScanned", COUNTED)
 }
 
-pub(super) fn section(view: &View, model: &Model, histogram: &model::Histogram) -> Markup {
+pub(super) fn section(view: &View, model: &Model, histogram: &Histogram) -> Markup {
     let total: u64 = histogram.items.iter().flat_map(|it| it.counts.values()).sum();
     if total == 0 {
         return html! {};
@@ -52,7 +52,7 @@ fn width(seconds: u64) -> String {
     format::span(seconds)
 }
 
-fn chart(view: &View, model: &Model, histogram: &model::Histogram, total: u64) -> Chart<'static> {
+fn chart(view: &View, model: &Model, histogram: &Histogram, total: u64) -> Chart<'static> {
     let step = TimeDelta::seconds(i64::try_from(histogram.seconds).unwrap_or(1));
     let bars = histogram.items.iter().map(|bucket| {
         let (from, to) = (bucket.at, bucket.at + step);

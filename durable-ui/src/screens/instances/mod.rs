@@ -9,7 +9,7 @@ mod rows;
 use std::collections::BTreeMap;
 
 use durable::RuntimeStatus;
-use durable_http::client::PendingWork;
+use durable_http::client::{Histogram, PendingWork};
 use maud::{Markup, html};
 
 use crate::api::{Failure, model};
@@ -42,7 +42,7 @@ pub(crate) struct Model {
     /// What the instances of the view `Running longest` wait for, by id.
     pub(crate) waits: BTreeMap<String, PendingWork>,
     /// `None` in a fragment, which replaces only rows.
-    pub(crate) histogram: Option<model::Histogram>,
+    pub(crate) histogram: Option<Histogram>,
 }
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {

@@ -4,7 +4,9 @@ mod tables;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use durable::RuntimeStatus;
-use durable_http::client::PendingWork;
+use durable_http::client::{
+    Histogram, HistogramBucket, InstanceCount, PendingWork, RunningActivity,
+};
 use maud::{Markup, html};
 
 use crate::api::{Failure, model};
@@ -44,12 +46,12 @@ const FIELDS: &str =
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) range: usize,
-    pub(crate) counts: model::Count,
+    pub(crate) counts: InstanceCount,
     /// By time created, and by time ended; `None` in a fragment.
-    pub(crate) charts: Option<[model::Histogram; 2]>,
+    pub(crate) charts: Option<[Histogram; 2]>,
     /// Those that have run longest, with what they wait for.
     pub(crate) oldest: Vec<(model::Instance, Option<PendingWork>)>,
-    pub(crate) activities: Vec<model::Running>,
+    pub(crate) activities: Vec<RunningActivity>,
     pub(crate) suspended: Vec<model::Instance>,
     pub(crate) failed: Vec<model::Instance>,
     pub(crate) schedules: Vec<model::Schedule>,
@@ -107,7 +109,7 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let by_status = Query::default().with("groupBy", "status");
     let all = Query::default().with("limit", 1000);
     let schedules: model::Items<model::Schedule> = api.get("schedules", &all).await?;
-    let activities: model::Items<model::Running> = api.get("running", &Query::default()).await?;
+    let activities: model::Items<RunningActivity> = api.get("running", &Query::default()).await?;
     let oldest: Vec<model::Instance> = list("Running", "created", OLDEST).await?;
     let mut waiting = Vec::new();
     for item in oldest {
@@ -167,7 +169,8 @@ fn counts(view: &View, model: &Model) -> Markup {
         section #counts aria-label="Instances by status" data-part {
             div.stats {
                 @for status in STATUSES {
-                    @let count = model.counts.groups.get(&status.to_string()).copied().unwrap_or(0);
+                    @let groups = model.counts.groups.as_ref();
+                    @let count = groups.and_then(|it| it.get(&status.to_string())).copied().unwrap_or(0);
                     @let link = view.links.instances("status", word(status));
                     (status_link(status, &format::count(count), about, &link))
                 }
@@ -186,11 +189,11 @@ fn chart(
     view: &View,
     id: &str,
     heading: &str,
-    histogram: &model::Histogram,
+    histogram: &Histogram,
     series: &[Series],
     counts: impl Fn(&str) -> bool,
 ) -> Markup {
-    let count = |bucket: &model::Bucket| -> u64 {
+    let count = |bucket: &HistogramBucket| -> u64 {
         bucket.counts.iter().filter(|(status, _)| counts(status)).map(|(_, count)| count).sum()
     };
     let bars: Vec<_> = histogram

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use durable_http::client::PendingWork;
+use durable_http::client::{PendingWork, RunningActivity};
 use maud::{Markup, html};
 
 use super::until;
@@ -43,8 +43,8 @@ pub(super) fn oldest(view: &View, items: &[(model::Instance, Option<PendingWork>
     section("running", "Running longest", &all, &content)
 }
 
-pub(super) fn activities(items: &[model::Running], view: &View) -> Markup {
-    let mut names = BTreeMap::<&str, Vec<&model::Running>>::new();
+pub(super) fn activities(items: &[RunningActivity], view: &View) -> Markup {
+    let mut names = BTreeMap::<&str, Vec<&RunningActivity>>::new();
     for item in items {
         names.entry(&item.name).or_default().push(item);
     }

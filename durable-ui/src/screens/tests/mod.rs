@@ -5,7 +5,7 @@ mod of_hub;
 
 use std::collections::BTreeMap;
 
-use durable_http::client::PendingWork;
+use durable_http::client::{Histogram, PendingWork};
 use expect_test::expect_file;
 use maud::Markup;
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ fn pending(tasks: &Value) -> PendingWork {
     }))
 }
 
-fn histogram() -> model::Histogram {
+fn histogram() -> Histogram {
     of_api(json!({
         "seconds": 60,
         "items": [
@@ -120,7 +120,9 @@ fn the_overview() {
     let failure = json!({"errorType": "AcquirerError", "message": "503 connect timeout"});
     let model = overview::Model {
         range: 1,
-        counts: of_api(json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}})),
+        counts: of_api(
+            json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}, "approximate": false}),
+        ),
         charts: Some([histogram(), histogram()]),
         oldest: vec![(
             instance("order-1", "Running", &json!({})),
@@ -132,8 +134,8 @@ fn the_overview() {
             }]))),
         )],
         activities: of_api(json!([
-            {"instanceId": "order-1", "name": "charge_card", "since": "2026-11-28T14:31:00Z", "attempt": 7, "eventId": 4},
-            {"instanceId": "order-2", "name": "charge_card", "since": "2026-11-28T14:32:00Z", "attempt": 1, "eventId": 4},
+            {"instanceId": "order-1", "executionId": "e", "name": "charge_card", "since": "2026-11-28T14:31:00Z", "attempt": 7, "eventId": 4},
+            {"instanceId": "order-2", "executionId": "e", "name": "charge_card", "since": "2026-11-28T14:32:00Z", "attempt": 1, "eventId": 4},
         ])),
         suspended: vec![instance(
             "order-3",

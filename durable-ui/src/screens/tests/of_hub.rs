@@ -238,7 +238,8 @@ fn a_hub_of_one_process_says_so() {
 fn activities_are_grouped_by_name() {
     let running = |name: &str, since: &str| {
         of(json!({
-            "instanceId": ORDER, "eventId": 5, "name": name, "attempt": 2, "since": since,
+            "instanceId": ORDER, "executionId": "e", "eventId": 5, "name": name, "attempt": 2,
+            "since": since,
         }))
     };
     let model = activities::Model {
