@@ -28,6 +28,11 @@
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
+/// Compiles the sample of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod api;
 mod app;
 mod assets;
