@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
+use durable::RuntimeStatus;
 use durable_http::client::{Client, ClientError, InstanceFilter};
 
 use crate::args::Cli;
@@ -21,10 +22,37 @@ pub(crate) fn answer_the_shell() {
     CompleteEnv::with_factory(Cli::command).complete();
 }
 
-/// Ids of instances.
+/// The statuses of the instances on which the command of a line can act; all if there are none.
+fn statuses(words: &[String]) -> &'static [RuntimeStatus] {
+    use RuntimeStatus::{Completed, Failed, Pending, Running, Suspended, Terminated};
+
+    let known = |word: &String| -> Option<&'static [RuntimeStatus]> {
+        Some(match &**word {
+            "pending" | "raise" | "terminate" | "wait" => &[Running, Suspended, Pending],
+            "suspend" => &[Running, Pending],
+            "resume" => &[Suspended],
+            "rewind" => &[Failed],
+            "purge" => &[Completed, Failed, Terminated],
+            _ => return None,
+        })
+    };
+    words.iter().find_map(known).unwrap_or_default()
+}
+
+/// Statuses of instances.
+pub(crate) fn status(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    let all = ["pending", "running", "suspended", "completed", "failed", "terminated"];
+    let fits = all.into_iter().filter(|status| status.starts_with(current));
+    fits.map(CompletionCandidate::new).collect()
+}
+
+/// Ids of the instances on which the command can act.
 pub(crate) fn ids(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
-    let filter = InstanceFilter::new().id_prefix(current);
+    let words: Vec<_> = std::env::args().collect();
+    let mut filter = InstanceFilter::new().id_prefix(current);
+    filter.status = statuses(&words).to_vec();
     asked(async |client| {
         let page = client.list_instances(&filter).limit(CANDIDATES_MAX).await?;
         let candidate = |it: durable_http::client::InstanceStatus| {
@@ -85,5 +113,28 @@ fn client() -> Option<Client> {
     match variable("DURABLE_KEY") {
         Some(key) => client.with_key(&key).ok(),
         None => Some(client),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_instances_on_which_the_command_can_act_are_completed() {
+        let of = |line: &str| statuses(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(of("durable -- durable resume o"), [RuntimeStatus::Suspended]);
+        assert_eq!(of("durable -- durable --hub http://a rewind "), [RuntimeStatus::Failed]);
+        assert!(!of("durable -- durable pending ").contains(&RuntimeStatus::Completed));
+        assert_eq!(of("durable -- durable get "), []);
+    }
+
+    #[test]
+    fn a_status_is_completed() {
+        let found = status(OsStr::new("s"));
+        assert_eq!(
+            found.iter().map(CompletionCandidate::get_value).collect::<Vec<_>>(),
+            ["suspended"]
+        );
     }
 }

@@ -177,8 +177,8 @@ fn served(path: &Path, owner: Option<u32>, io: &Io) -> Result<Client, CliError> 
     let owner = owner.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
     let folder = path.display();
     Err(CliError::Unreachable(format!(
-        "`{folder}` is open in {owner}, which serves no API; let it listen on \
-         `unix:{folder}/{SOCKET}`"
+        "`{folder}` is open in {owner}, and has no socket `{SOCKET}`; give the address that the process \
+         serves, such as `--hub {DEFAULT_HUB}`, or let it listen on `unix:{folder}/{SOCKET}`"
     )))
 }
 

@@ -46,7 +46,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use durable::client::TaskHubBuilder;
-use durable_http::client::Client;
+use durable_http::client::{Client, ClientError};
 
 use args::Cli;
 use connect::Code;
@@ -143,6 +143,9 @@ async fn execute(cli: Cli, code: Code, io: &mut Io) -> Exit {
         Err(CliError::Reported(exit)) => exit,
         Err(error) => {
             io.tell(&format!("error: {}\n", error::chain(&error)));
+            if let CliError::Client(ClientError::Unreachable { .. }) = error {
+                io.tell("`durable doctor` says how the hub was chosen; `--hub` and `--path` choose another\n");
+            }
             error.exit()
         }
     }

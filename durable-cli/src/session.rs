@@ -206,7 +206,11 @@ impl<'a> Session<'a> {
         let mut ids = Vec::new();
         for id in given {
             if id == "-" {
-                ids.extend(self.io.lines()?);
+                let lines = self.io.lines()?;
+                if lines.is_empty() {
+                    self.io.tell("stdin has no ids, so there is nothing to do\n");
+                }
+                ids.extend(lines);
             } else {
                 ids.push(id.clone());
             }

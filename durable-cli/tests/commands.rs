@@ -92,7 +92,7 @@ async fn instances_are_started_listed_and_shown() {
         .check(
             "list",
             expect![[r#"
-                ID     NAME    STATUS   CREATED  CUSTOM STATUS
+                ID     NAME    STATUS   CREATED  DETAIL
                 p      parent  Running  0ms ago
                 child  order   Running  0ms ago  waits for approval
                 a      order   Running  0ms ago  waits for approval
@@ -263,6 +263,10 @@ async fn each_cause_of_an_error_has_its_exit_code() {
     world.fails("rewind a", Exit::Conflict, "a").await;
     world.fails("start nothing", Exit::Failed, "nothing").await;
     world.fails("start order -i {", Exit::Usage, "is not JSON").await;
+    world.fails("raise a Approval -i yes", Exit::Usage, "put a text into quotes").await;
+    let (exit, _, errors) = world.run_with("", "rewind -").await;
+    assert_eq!((exit, &*errors), (Exit::Ok, "stdin has no ids, so there is nothing to do\n"));
+    world.fails("--hub unix:/nonexistent count", Exit::Unreachable, "`durable doctor` says").await;
     world.fails("list --status lost", Exit::Usage, "is not a status").await;
     world.fails("terminate a", Exit::Usage, "terminate `a`; confirm it with `--yes`").await;
     world.fails("rewind", Exit::Usage, "nothing to rewind").await;
@@ -355,11 +359,20 @@ async fn histories_are_exported_replayed_and_compared() {
     world
         .check(&format!("replay {out}/a.json"), expect!["the code fits the history of `order`\n"])
         .await;
+    let text = std::fs::read_to_string(folder.path().join("a.json")).unwrap();
+    let other = folder.path().join("other.json");
+    std::fs::write(&other, text.replace("\"order\"", "\"of_another_program\"")).unwrap();
+    let missing = "this program does not have the code of `of_another_program`; run `replay` with the \
+                   program that has it, whose `main` calls `durable_cli::run`: DURABLE0103: ";
+    world.fails(&format!("replay {}", other.display()), Exit::Failed, missing).await;
     world.ok(&format!("export b --gzip --out {out}")).await;
     let file = std::fs::File::open(folder.path().join("b.json.gz")).unwrap();
     let history = std::io::read_to_string(flate2::read::MultiGzDecoder::new(file)).unwrap();
     assert!(history.contains("TaskScheduled"), "{history}");
     assert!(world.ok("diff a b").await.starts_with("both have the same"));
+    let failed = world.ok("list --status failed").await;
+    assert!(failed.starts_with("ID  NAME   STATUS  CREATED  DETAIL\nc   order"), "{failed}");
+    assert!(failed.contains("activity `charge` failed: nothing to charge"), "{failed}");
     let (exit, output, _) = world.run_with("", "diff a c").await;
     assert_eq!(exit, Exit::Failed);
     assert!(output.contains("TaskCompleted") && output.contains("TaskFailed"), "{output}");
@@ -376,7 +389,13 @@ async fn a_folder_that_nobody_has_open_is_read_and_not_changed() {
     run.result().await.unwrap();
     let world = World::new().await;
     let path = path.display().to_string();
-    world.fails(&format!("--path {path} list"), Exit::Unreachable, "which serves no API").await;
+    world
+        .fails(
+            &format!("--path {path} list"),
+            Exit::Unreachable,
+            "; give the address that the process serves, such as `--hub http://127.0.0.1:7071`",
+        )
+        .await;
     hub.shutdown().await.unwrap();
     drop(run);
     world.check(&format!("--path {path} list -o name"), expect!["a\n"]).await;
@@ -436,7 +455,7 @@ async fn the_doctor_checks_the_way_to_the_hub() {
         "target         ok      this process",
         "clock          ok      the clocks agree",
         "access         ok      everything is allowed",
-        "code           ok      no instance is suspended by the runtime",
+        "instances      ok      no instance is suspended by the runtime",
     ] {
         assert!(text.contains(line), "{text}");
     }

@@ -35,10 +35,11 @@ async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
 }
 
 /// Pages, and what of each must be the same in its first command: nothing, or the links to instances.
-const PAGES: [(&str, bool); 27] = [
+const PAGES: [(&str, bool); 28] = [
     ("", false),
     ("instances", true),
     ("instances?sort=created", true),
+    ("instances?status=running&sort=created", true),
     ("instances?prefix=a&sort=id", true),
     ("instances?limit=2", true),
     (

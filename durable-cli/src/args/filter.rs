@@ -19,7 +19,8 @@ pub(crate) struct Filter {
         value_delimiter = ',',
         value_name = "STATUS,..",
         value_parser = status,
-        help_heading = "Filter"
+        help_heading = "Filter",
+        add = ArgValueCompleter::new(complete::status)
     )]
     pub(crate) status: Vec<RuntimeStatus>,
     /// Only this orchestration

@@ -38,6 +38,12 @@ fn check(text: &str, replay: &Replay, io: &mut Io) -> Result<(), CliError> {
             io.write(&format!("the code fits the history of `{}`\n", history.name()));
             Ok(())
         }
+        Err(missing) if missing.code() == Some("DURABLE0103") => Err(CliError::Failed(format!(
+            "this program does not have the code of `{}`; run `replay` with the program that has it, \
+             whose `main` calls `durable_cli::run`: {}",
+            history.name(),
+            missing.report().lines().take(2).map(str::trim).collect::<Vec<_>>().join("; ")
+        ))),
         Err(divergence) => {
             io.write(&format!("{}\n", divergence.report()));
             Err(CliError::Reported(Exit::Failed))

@@ -14,7 +14,7 @@ use crate::config;
 use crate::connect::{self, Code, Connected};
 use crate::error::{CliError, chain};
 use crate::exit::Exit;
-use crate::output::Table;
+use crate::output::{Table, bytes};
 use crate::session::Io;
 use crate::time::human;
 
@@ -125,9 +125,8 @@ async fn examine(connected: &Connected, io: &mut Io, report: &mut Report) {
     report.judge("access", role == Role::Admin, fine.to_owned(), format!("{fine}; {warning}"));
     match client.get_hub().send().await {
         Ok(hub) => {
-            let mib = |bytes: u64| format!("{} MiB", bytes.div_ceil(1024 * 1024));
-            let size =
-                format!("{} on disk, {} in memory", mib(hub.disk_bytes), mib(hub.memory_bytes));
+            let (disk, memory) = (bytes(hub.disk_bytes), bytes(hub.memory_bytes));
+            let size = format!("{disk} on disk, {memory} in memory");
             report.add("store", Finding::Ok, size);
         }
         Err(error) => report.fail("store", &error.into()),
@@ -137,17 +136,13 @@ async fn examine(connected: &Connected, io: &mut Io, report: &mut Report) {
         Ok(page) => {
             let suspensions = page.items.iter().filter_map(|it| it.suspension.as_ref());
             let count = suspensions.filter(|it| it.code.is_some()).count();
-            report.judge(
-                "code",
-                count == 0,
-                "no instance is suspended by the runtime".to_owned(),
-                format!(
-                    "{count} instances are suspended by the runtime, because the code does not fit \
-                     their history; see `durable pending --status suspended`"
-                ),
+            let found = format!(
+                "suspended by the runtime: {count}; `durable pending --status suspended` says why"
             );
+            let fine = "no instance is suspended by the runtime".to_owned();
+            report.judge("instances", count == 0, fine, found);
         }
-        Err(error) => report.fail("code", &error.into()),
+        Err(error) => report.fail("instances", &error.into()),
     }
 }
 

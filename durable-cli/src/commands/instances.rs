@@ -1,14 +1,14 @@
 //! Listing, counting and showing instances.
 
 use durable::RuntimeStatus;
-use durable_http::client::{InstanceDetails, InstanceStatus};
+use durable_http::client::{InstanceDetails, InstanceOrder, InstanceStatus};
 use serde_json::value::RawValue;
 
 use super::{all, parsed, stuck};
 use crate::args::{Count, Format, Get, List, Sort};
 use crate::error::{CliError, chain};
 use crate::exit::Exit;
-use crate::output::{Table, printable, read};
+use crate::output::{Listed, Table, printable, read};
 use crate::session::Session;
 
 pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), CliError> {
@@ -16,18 +16,25 @@ pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), C
     let limit = if list.all { usize::MAX } else { list.limit };
     let mut request = session.client.list_instances(&filter);
     if let Some(sort) = list.sort {
-        let order = match sort {
-            Sort::NewestFirst => "-created",
-            Sort::OldestFirst => "created",
-            Sort::Id => "id",
-        };
-        request = request.query("sort", order);
+        request = request.order(match sort {
+            Sort::NewestFirst => InstanceOrder::NewestFirst,
+            Sort::OldestFirst => InstanceOrder::OldestFirst,
+            Sort::Id => InstanceOrder::Id,
+        });
     }
     if let Some(after) = &list.after {
         request = request.after(after);
     }
+    let is_table = session.is_for_people() && session.global.fields.is_empty();
+    if is_table {
+        request = request.query("fields", Listed::FIELDS);
+    }
     let (items, has_more) = all(request, limit).await?;
-    session.show_list::<InstanceStatus>(&items)?;
+    if is_table {
+        session.show_list::<Listed>(&items)?;
+    } else {
+        session.show_list::<InstanceStatus>(&items)?;
+    }
     if has_more && session.is_for_people() {
         session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));
     }

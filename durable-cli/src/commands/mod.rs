@@ -141,9 +141,10 @@ fn input(given: Option<&String>, session: &mut Session<'_>) -> Result<Json, CliE
         None if given == "-" => session.io.all_input()?,
         None => given.clone(),
     };
-    Json::parse(text.trim()).map_err(|source| CliError::Json {
-        what: format!("the input `{}`", text.trim().chars().take(40).collect::<String>()),
-        source,
+    Json::parse(text.trim()).map_err(|error| {
+        let shown: String = text.trim().chars().take(40).collect();
+        let hint = "put a text into quotes, as in `-i '\"yes\"'`";
+        CliError::Usage(format!("the input `{shown}` is not JSON: {error}; {hint}"))
     })
 }
 

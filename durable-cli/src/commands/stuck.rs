@@ -1,13 +1,13 @@
 //! The instances that have not ended for the longest time, each with what it waits for.
 
 use durable::RuntimeStatus;
-use durable_http::client::{ClientError, InstanceStatus, PendingCause, PendingWork};
+use durable_http::client::{ClientError, InstanceOrder, InstanceStatus, PendingCause, PendingWork};
 use serde_json::value::RawValue;
 
 use super::{all, parsed, pending};
 use crate::args::{Format, Pending};
 use crate::error::CliError;
-use crate::output::{Table, entity_name, read};
+use crate::output::{Table, entity_name, read, reason};
 use crate::session::Session;
 use crate::time::Clock;
 
@@ -16,7 +16,7 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
     if filter.status.is_empty() {
         filter.status = vec![RuntimeStatus::Running, RuntimeStatus::Suspended];
     }
-    let request = session.client.list_instances(&filter).query("sort", "created");
+    let request = session.client.list_instances(&filter).order(InstanceOrder::OldestFirst);
     let (items, has_more) = all(request, of.limit).await?;
     let mut found: Vec<(Box<RawValue>, PendingWork)> = Vec::new();
     for item in items {
@@ -66,8 +66,7 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
 /// The cause in a line.
 pub(super) fn in_words(pending: &PendingWork, clock: &Clock) -> String {
     if let Some(suspension) = &pending.status.suspension {
-        let by = suspension.code.as_deref().unwrap_or("a client");
-        return format!("suspended: {by}: {}", suspension.summary());
+        return format!("suspended: {}", reason(suspension));
     }
     let mut text = cause(pending, clock);
     for (received, _) in pending.misspelt_events() {

@@ -5,11 +5,17 @@ use durable::protocol::Json;
 use durable_http::client::{
     Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, HubNode,
     InstanceDetails, InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest,
-    RegisteredFunction, RunningActivity, Schedule,
+    RegisteredFunction, RunningActivity, Schedule, Suspension,
 };
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::Show;
 use crate::time::{Clock, human};
+
+pub(crate) fn bytes(bytes: u64) -> String {
+    format!("{} KiB", bytes.div_ceil(1024))
+}
 
 fn text<T: ToString>(value: Option<&T>) -> String {
     value.map(ToString::to_string).unwrap_or_default()
@@ -42,7 +48,7 @@ pub(super) fn causes(failure: &Failure) -> String {
 }
 
 impl Show for InstanceStatus {
-    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "STATUS", "CREATED", "CUSTOM STATUS"];
+    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "STATUS", "CREATED", "DETAIL"];
     const WIDE: &'static [&'static str] = &["UPDATED", "EVENTS", "PARENT", "TAGS"];
 
     fn name(&self) -> String {
@@ -55,7 +61,10 @@ impl Show for InstanceStatus {
             versioned(&self.name, self.version.as_ref()),
             self.runtime_status.to_string(),
             clock.show(self.created_at),
-            plain(self.custom_status.as_ref()),
+            match &self.suspension {
+                Some(suspension) => reason(suspension),
+                None => plain(self.custom_status.as_ref()),
+            },
         ]
     }
 
@@ -69,6 +78,66 @@ impl Show for InstanceStatus {
     }
 }
 
+/// Why an instance is suspended, in a line.
+pub(crate) fn reason(of: &Suspension) -> String {
+    format!("{}: {}", of.code.as_deref().unwrap_or("by a client"), of.summary())
+}
+
+/// The row of an instance. Its failure, if it has one, tells more than its custom status.
+fn row_of(status: &InstanceStatus, failure: Option<&Failure>, clock: &Clock) -> Vec<String> {
+    let mut row = status.row(clock);
+    if let (Some(failure), Some(detail)) = (failure, row.last_mut()) {
+        *detail = failure.to_string();
+    }
+    row
+}
+
+/// An instance in a list, with its failure.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    status: InstanceStatus,
+    failure: Option<Failure>,
+}
+
+impl Listed {
+    /// The fields to ask for.
+    pub(crate) const FIELDS: &'static str = "instanceId,executionId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,\
+         parent,tags,customStatus,nextDue,generation,historyLen,failure";
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Failed {
+            failure: Option<Failure>,
+        }
+
+        // `flatten` cannot read the custom status, which is kept as text.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        let Failed { failure } =
+            serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Self { status, failure })
+    }
+}
+
+impl Show for Listed {
+    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
+    const WIDE: &'static [&'static str] = InstanceStatus::WIDE;
+
+    fn name(&self) -> String {
+        self.status.name()
+    }
+
+    fn row(&self, clock: &Clock) -> Vec<String> {
+        row_of(&self.status, self.failure.as_ref(), clock)
+    }
+
+    fn wide(&self, clock: &Clock) -> Vec<String> {
+        self.status.wide(clock)
+    }
+}
+
 impl Show for InstanceDetails {
     const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
     const WIDE: &'static [&'static str] = InstanceStatus::WIDE;
@@ -78,7 +147,7 @@ impl Show for InstanceDetails {
     }
 
     fn row(&self, clock: &Clock) -> Vec<String> {
-        self.status.row(clock)
+        row_of(&self.status, self.failure.as_ref(), clock)
     }
 
     fn wide(&self, clock: &Clock) -> Vec<String> {
@@ -354,7 +423,6 @@ impl Show for Hub {
     }
 
     fn row(&self, _: &Clock) -> Vec<String> {
-        let bytes = |bytes: u64| format!("{} KiB", bytes.div_ceil(1024));
         vec![
             self.task_hub_name.clone(),
             self.version.clone(),
