@@ -122,13 +122,14 @@ mod simulated {
             self.notified.load(Ordering::Relaxed)
         }
 
-        /// As a condition variable: who waits looks again only after a notification.
+        /// As a condition variable: a waiter looks again only after a notification. If `times_out`,
+        /// the wait ends at the latest when nobody has done anything for a while.
         pub(super) fn wait_while<'a, T>(
             &self,
             monitor: &'a Monitor<T>,
             mut state: MutexGuard<'a, T>,
             mut waits: impl FnMut(&mut T) -> bool,
-            ends: bool,
+            times_out: bool,
         ) -> MutexGuard<'a, T> {
             let mut patience = PATIENCE;
             while waits(&mut state) {
@@ -137,10 +138,10 @@ mod simulated {
                 while self.notified() == seen {
                     let has_stepped = self.disk.step_one();
                     self.disk.pass_time();
-                    if ends && self.disk.choose(2) == 0 {
+                    patience = if has_stepped { PATIENCE } else { patience.saturating_sub(1) };
+                    if times_out && (patience == 0 || self.disk.choose(2) == 0) {
                         return monitor.lock();
                     }
-                    patience = if has_stepped { PATIENCE } else { patience.saturating_sub(1) };
                     if patience == 0 {
                         let wrong = format!("I14 the store waits forever for {}", self.what);
                         self.disk.fail(wrong.clone());
@@ -151,5 +152,21 @@ mod simulated {
             }
             state
         }
+    }
+}
+
+#[cfg(feature = "testing")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sled::disk::simulated::SimDisk;
+
+    /// Of the choices whether time is over, each is for `no`.
+    #[test]
+    fn a_simulated_wait_with_a_timeout_ends_even_if_nothing_happens() {
+        let disk = SimDisk::new(|end| end - 1);
+        let monitor = Monitor::new(&Disk::Simulated(disk.clone()), "nothing", ());
+        drop(monitor.wait_timeout_while(monitor.lock(), Duration::from_secs(1), |()| true));
+        assert_eq!(disk.failure(), None);
     }
 }
