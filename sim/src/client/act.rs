@@ -304,8 +304,10 @@ async fn signal(
         OpKind::Begin(id) => send!(counter.begin(token, id)),
         OpKind::Delete => send!(counter.remove()),
     };
-    if is_sent && matches!(op.kind, OpKind::Add | OpKind::Get) {
-        committed.expects(op.key, token);
+    match op.kind {
+        OpKind::Add | OpKind::Get if is_sent => committed.expects(op.key, token),
+        OpKind::Delete if is_sent => committed.confirms_delete(op.key),
+        _ => {}
     }
     Ok(())
 }
@@ -347,7 +349,11 @@ async fn call_entity(
             drop(hub.call_entity(counter.pass_on_and_fail(token | FAILS, other)).await);
         }
         OpKind::Begin(id) => drop(hub.call_entity(counter.begin(token, id)).await),
-        OpKind::Delete => drop(hub.call_entity(counter.remove()).await),
+        OpKind::Delete => {
+            if hub.call_entity(counter.remove()).await.is_ok() {
+                committed.confirms_delete(key);
+            }
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use durable::protocol::{EventKind, InstanceId, Json};
+use durable::protocol::{EventKind, HistoryEvent, InstanceId, Json};
 use durable::store::Commit;
 
 use super::event::Order;
@@ -15,7 +15,11 @@ use super::message::Messages;
 use crate::interpret::{Counter, FAILS};
 
 #[derive(Debug, Default)]
-pub(super) struct Entities(BTreeMap<u8, Entity>);
+pub(super) struct Entities {
+    all: BTreeMap<u8, Entity>,
+    /// The signals that delete an entity and are not due, with its key.
+    delayed_deletes: BTreeMap<InstanceId, u8>,
+}
 
 #[derive(Debug, Default)]
 struct Entity {
@@ -32,24 +36,38 @@ struct Entity {
     /// How often somebody asked to delete it, and how often its state was lost.
     deletes: u32,
     losses: u32,
+    /// How many deletions clients have asked for that were not confirmed. Such a deletion may be part
+    /// of any batch, and no message says so.
+    unconfirmed_deletes: u32,
 }
 
 pub(super) fn key(id: &InstanceId) -> Option<u8> {
     id.as_str().strip_prefix("@counter@")?.parse().ok()
 }
 
+/// The key of the entity for which a delayed signal is kept.
+fn key_of_delayed(id: &InstanceId) -> Option<u8> {
+    id.as_str().strip_prefix("@counter@")?.split_once('#')?.0.parse().ok()
+}
+
+fn is_delete(event: &EventKind) -> bool {
+    matches!(event, EventKind::EntityOperationCalled { operation, .. }
+        | EventKind::EntityOperationSignaled { operation, .. }
+        if matches!(operation.as_str(), "remove" | "delete"))
+}
+
 impl Entities {
     fn of(&mut self, key: u8) -> &mut Entity {
-        self.0.entry(key).or_default()
+        self.all.entry(key).or_default()
     }
 
     pub(super) fn has_seen(&self, key: u8, token: u64) -> bool {
-        self.0.get(&key).is_some_and(|entity| entity.seen.contains(&token))
+        self.all.get(&key).is_some_and(|entity| entity.seen.contains(&token))
     }
 
     /// Whether somebody asked to delete it.
     pub(super) fn was_deleted(&self, key: u8) -> bool {
-        self.0.get(&key).is_some_and(|entity| entity.deletes > 0)
+        self.all.get(&key).is_some_and(|entity| entity.deletes > 0)
     }
 
     pub(super) fn expect(&mut self, key: u8, token: u64) {
@@ -61,12 +79,21 @@ impl Entities {
     }
 
     pub(super) fn is_elsewhere(&self, key: u8, token: u64, place: usize) -> bool {
-        let known = self.0.get(&key).and_then(|entity| entity.places.get(&token));
+        let known = self.all.get(&key).and_then(|entity| entity.places.get(&token));
         known.is_some_and(|known| *known != place)
     }
 
     pub(super) fn ask_delete(&mut self, key: u8) {
-        self.of(key).deletes += 1;
+        let entity = self.of(key);
+        entity.deletes += 1;
+        entity.unconfirmed_deletes += 1;
+    }
+
+    /// A client was told that its deletion took effect, or that it is stored as a message or as a
+    /// delayed signal.
+    pub(super) fn confirm_delete(&mut self, key: u8) {
+        let entity = self.of(key);
+        entity.unconfirmed_deletes = entity.unconfirmed_deletes.saturating_sub(1);
     }
 
     pub(super) fn commit(&mut self, commit: &Commit, messages: &Messages) -> Result<(), String> {
@@ -80,10 +107,9 @@ impl Entities {
                 self.of(key).deletes += 1;
             }
         }
-        let (mut lost, mut written) = (BTreeSet::new(), BTreeSet::new());
+        let mut lost = BTreeSet::new();
         let mut change = |entity: &mut Entity, key: u8, tokens: Vec<u64>| {
             let losses = entity.losses;
-            written.insert(key);
             entity.become_(tokens).map_err(|wrong| format!("I10 entity {key}: {wrong}"))?;
             if entity.losses > losses {
                 lost.insert(key);
@@ -100,38 +126,50 @@ impl Entities {
                     })?,
                     None => Vec::new(),
                 };
-                change(self.0.entry(key).or_default(), key, tokens)?;
+                change(self.all.entry(key).or_default(), key, tokens)?;
             }
         }
         for (_, id) in &commit.purged {
             if let Some(key) = key(id) {
-                change(self.0.entry(key).or_default(), key, Vec::new())?;
+                change(self.all.entry(key).or_default(), key, Vec::new())?;
             }
         }
-        let taken = messages.taken();
-        // Also a delayed one, which may be due at once.
-        let is_removal = |event: &EventKind| {
-            matches!(event, EventKind::EntityOperationCalled { operation, .. }
-                | EventKind::EntityOperationSignaled { operation, .. }
-                if matches!(operation.as_str(), "remove" | "delete"))
-        };
-        let removed = taken.iter().filter(|(_, event)| is_removal(event));
-        let removed: BTreeSet<_> = removed.filter_map(|(to, _)| key(to)).collect();
-        for (key, name, token) in taken.iter().filter_map(|(to, event)| operation(to, event)) {
+        let deleted = self.deleted(commit, messages);
+        for (key, name, token) in
+            messages.taken().iter().filter_map(|(to, event)| operation(to, event))
+        {
             let succeeds = matches!(name, "add" | "pass_on" | "begin");
             // What is made and deleted in one batch is never written.
-            let is_unwritten = !written.contains(&key) || removed.contains(&key);
-            let is_lost = lost.contains(&key) || (is_unwritten && self.of(key).deletes > 0);
-            if succeeds && !is_lost && !self.has_seen(key, token) {
+            let may_be_deleted = lost.contains(&key)
+                || deleted.contains(&key)
+                || self.of(key).unconfirmed_deletes > 0;
+            if succeeds && !may_be_deleted && !self.has_seen(key, token) {
                 return Err(format!("I10 operation {token} of entity {key} is lost"));
             }
         }
         Ok(())
     }
 
+    /// The entities that a message or a delayed signal deletes, and this commit says so.
+    fn deleted(&mut self, commit: &Commit, messages: &Messages) -> BTreeSet<u8> {
+        for episode in &commit.episodes {
+            let id = &episode.record.instance_id;
+            let is_delete = |event: &HistoryEvent| is_delete(&event.kind);
+            if let Some(key) = key_of_delayed(id).filter(|_| episode.events.iter().any(is_delete)) {
+                self.delayed_deletes.insert(id.clone(), key);
+            }
+        }
+        // Also a delayed one, which may be due at once.
+        let taken = messages.taken().iter().filter(|(_, event)| is_delete(event));
+        let mut deleted: BTreeSet<u8> = taken.filter_map(|(to, _)| key(to)).collect();
+        let purged = commit.purged.iter();
+        deleted.extend(purged.filter_map(|(_, id)| self.delayed_deletes.remove(id)));
+        deleted
+    }
+
     /// Whatever a client was promised was carried out, unless a critical section waits for good.
     pub(super) fn at_rest(&self, locked: &BTreeSet<u8>) -> Result<(), String> {
-        for (key, entity) in self.0.iter().filter(|(key, _)| !locked.contains(key)) {
+        for (key, entity) in self.all.iter().filter(|(key, _)| !locked.contains(key)) {
             let missing = entity.expected.iter().find(|token| !entity.seen.contains(token));
             if let Some(token) = missing.filter(|_| entity.deletes == 0) {
                 return Err(format!("I10 signal {token} to entity {key} is lost"));

@@ -109,6 +109,11 @@ impl Committed {
         self.known().entities.ask_delete(key);
     }
 
+    /// A client was told that its deletion of an entity was carried out or is stored.
+    pub(crate) fn confirms_delete(&self, key: u8) {
+        self.known().entities.confirm_delete(key);
+    }
+
     pub(crate) fn asks_purge(&self, id: &str, recursively: bool) {
         self.known().tree.ask_purge(id, recursively);
     }
