@@ -143,8 +143,8 @@ impl Subject<'_> {
                  `HashMap`, shared state"
             }
             Some(hash) if hash == self.present_hash => {
-                "the orchestrator's code is the same as when the instance was started, so \
-                 something that it calls was changed or is not deterministic"
+                "the orchestrator's source is the same as when the instance was started, so a \
+                 `cfg` or something that it calls was changed, or it is not deterministic"
             }
             Some(_) => "the orchestrator's code was changed while this instance was running",
             None => {
