@@ -148,8 +148,8 @@ async fn pending_says_what_an_instance_waits_for() {
             "pending a",
             expect![[r#"
                 a is Running
-                WAITS FOR       SINCE  NEXT  TASK  SOURCE
-                event approval
+                WAITS FOR       SINCE    NEXT  TASK  SOURCE
+                event approval  0ms ago              durable-cli/tests/commands.rs:19
                 received, but not awaited: Aproval
                 next: if `Aproval` is `approval` misspelt, deliver it again: durable raise a approval -i JSON
             "#]],
@@ -159,7 +159,7 @@ async fn pending_says_what_an_instance_waits_for() {
     let text = world.ok("pending p").await;
     assert!(text.contains("child child (order)"), "{text}");
     let (_, of_child) = text.split_once("\n\nchild is Running\n").unwrap();
-    assert!(of_child.contains("\nevent approval\n"), "{text}");
+    assert!(of_child.contains("\nevent approval  "), "{text}");
     world
         .check(
             "pending",

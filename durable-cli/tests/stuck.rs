@@ -135,6 +135,7 @@ async fn the_page_of_each_instance_names_its_cause() {
         ("retries", "It waits for activity charge. Attempt 7 begins in 30 s, at"),
         ("retries", "connection to bank.example refused"),
         ("misspelt", "It waits for event approval, which has not arrived."),
+        ("misspelt", "when it arrivesdurable-cli/tests/stuck.rs:"),
         (
             "misspelt",
             "Event Aproval has arrived and is not read. It waits for approval: one of the",
@@ -213,6 +214,7 @@ async fn one_command_names_the_cause_of_each_instance() {
     }
     for (id, cause) in [
         ("retries", "connection to bank.example refused"),
+        ("misspelt", "event approval  5m30s ago              durable-cli/tests/stuck.rs:"),
         ("misspelt", "deliver it again: durable raise misspelt approval"),
         ("waiter", "shelf/tray is locked by holder for 5m30s, 2nd in line\n"),
         ("waiter", "\n\nholder is Running\n"),

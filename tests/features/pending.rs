@@ -125,6 +125,12 @@ async fn everything_that_is_awaited_is_told_in_memory_replayed_and_suspended() -
     run.raise_event("Aproval", &1).await?;
     let pending = settled(&hub, &run).await?;
     assert_eq!(pending.awaited_events, ["approval", "approval"]);
+    let waits = pending.event_waits.iter().map(|wait| wait.name.as_str());
+    assert!(waits.eq(["approval", "approval"]), "{pending:?}");
+    for wait in &pending.event_waits {
+        assert!(wait.source.contains("features/pending.rs:"), "{pending:?}");
+        assert_eq!(wait.since, pending.tasks[0].since);
+    }
     assert_eq!(pending.unread_events, ["Aproval"]);
     let json = serde_json::to_value(&pending)?;
     let kinds = json["tasks"].as_array().unwrap().iter().map(|task| task["kind"].clone());

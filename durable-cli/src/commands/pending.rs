@@ -184,8 +184,13 @@ fn table(pending: &PendingWork, clock: &Clock) -> Table {
     for task in tasks {
         table.add(row(task));
     }
-    for name in &pending.awaited_events {
-        table.add(vec![format!("event {name}")]);
+    for (index, name) in pending.awaited_events.iter().enumerate() {
+        let mut row = vec![format!("event {name}")];
+        if let Some(wait) = pending.event_waits.get(index) {
+            let [next, task] = [String::new(), String::new()];
+            row.extend([clock.show(wait.since), next, task, wait.source.clone()]);
+        }
+        table.add(row);
     }
     for task in timers {
         table.add(row(task));

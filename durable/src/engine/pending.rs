@@ -11,10 +11,11 @@ impl Execution {
     pub(crate) fn pending(&self) -> Pending {
         let open = self.open.iter().filter(|(id, _)| !self.scope.is_cancelled(*id));
         let tasks = open.filter_map(|(id, open)| self.pending_task(id, open)).collect();
-        let (awaited_events, mut unread_events) = self.scope.event_names();
+        let (event_waits, mut unread_events) = self.scope.event_waits();
+        let awaited_events = event_waits.iter().map(|wait| wait.name.clone()).collect();
         unread_events.extend(self.inherited.iter().map(|event| event.name.clone()));
         let locked_entities = self.scope.locked_entities().unwrap_or_default();
-        Pending { tasks, awaited_events, unread_events, locked_entities }
+        Pending { tasks, awaited_events, unread_events, locked_entities, event_waits }
     }
 
     fn pending_task(&self, id: i32, open: &Open) -> Option<PendingTask> {

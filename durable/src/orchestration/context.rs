@@ -266,13 +266,15 @@ impl OrchestrationContext {
     /// ```
     #[doc(alias = "signal")]
     #[doc(alias = "wait_signal")]
+    #[track_caller]
     pub fn wait_for_external_event<T: Payload>(&self, name: &str) -> ExternalEventWait<T> {
-        ExternalEventWait::new(Rc::clone(&self.scope), name, payload())
+        ExternalEventWait::new(Rc::clone(&self.scope), name, payload(), Location::caller())
     }
 
     /// Waits for the next event of the declared type `T`; see [`event`](macro@crate::event).
+    #[track_caller]
     pub fn wait_for_event<T: ExternalEvent>(&self) -> ExternalEventWait<T> {
-        ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec())
+        ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec(), Location::caller())
     }
 
     /// Raises an external event in another instance, without confirmation: an event for an instance

@@ -1,6 +1,7 @@
 //! Waiting for external events.
 
 use std::fmt;
+use std::panic::Location;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -21,6 +22,8 @@ pub struct ExternalEventWait<T> {
     name: String,
     codec: Codec<T>,
     state: State,
+    /// Where the orchestrator waits.
+    source: &'static Location<'static>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +34,13 @@ enum State {
 }
 
 impl<T> ExternalEventWait<T> {
-    pub(super) fn new(scope: Rc<Scope>, name: &str, codec: Codec<T>) -> Self {
-        Self { scope, name: name.to_owned(), codec, state: State::Lazy }
+    pub(super) fn new(
+        scope: Rc<Scope>,
+        name: &str,
+        codec: Codec<T>,
+        source: &'static Location<'static>,
+    ) -> Self {
+        Self { scope, name: name.to_owned(), codec, state: State::Lazy, source }
     }
 
     /// Reads the event, or the JSON inside it if a client has encoded it twice.
@@ -52,7 +60,7 @@ impl<T> Future for ExternalEventWait<T> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         if matches!(self.state, State::Lazy) {
-            self.state = State::Waiting(self.scope.wait_for_event(&self.name));
+            self.state = State::Waiting(self.scope.wait_for_event(&self.name, self.source));
         }
         let State::Waiting(wait) = self.state else { return Poll::Pending };
         let Some(input) = self.scope.take_event(wait) else { return Poll::Pending };

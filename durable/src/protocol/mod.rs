@@ -31,7 +31,7 @@ pub use id::{ExecutionId, InstanceId, InvalidInstanceId, MessageId, PartitionId}
 pub use json::Json;
 pub use message::TaskMessage;
 pub(crate) use pending::Pending;
-pub use pending::{PendingKind, PendingTask};
+pub use pending::{EventWait, PendingKind, PendingTask};
 /// The error of [`Json::parse`] and [`Json::read`].
 #[doc(no_inline)]
 pub use serde_json::Error as JsonError;

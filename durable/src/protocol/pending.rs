@@ -23,6 +23,18 @@ pub struct PendingTask {
     pub kind: PendingKind,
 }
 
+/// A wait of an orchestrator for an external event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EventWait {
+    /// The name of the event, in lower case because names are compared without regard to case.
+    pub name: String,
+    /// Where the event is waited for, as `file:line`, in the code that runs now.
+    pub source: String,
+    /// When the wait began.
+    pub since: Timestamp,
+}
+
 /// The kinds of tasks, with what is specific to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
@@ -89,6 +101,9 @@ pub(crate) struct Pending {
     pub(crate) awaited_events: Vec<String>,
     pub(crate) unread_events: Vec<String>,
     pub(crate) locked_entities: Vec<EntityId>,
+    /// The waits for `awaited_events`, in the same order. A process of an earlier version sends none.
+    #[serde(default)]
+    pub(crate) event_waits: Vec<EventWait>,
 }
 
 impl PendingTask {

@@ -28,7 +28,7 @@ pub use instances::{
     Failure, Histogram, HistogramBucket, InstanceCount, InstanceDetails, InstanceStatus, Parent,
     Purged, Started, Suspension,
 };
-pub use pending::{AwaitedEntity, PendingCause, PendingKind, PendingTask, PendingWork};
+pub use pending::{AwaitedEntity, EventWait, PendingCause, PendingKind, PendingTask, PendingWork};
 pub use schedules::{Recurrence, Schedule};
 
 /// A page of a list.

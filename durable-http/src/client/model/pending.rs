@@ -18,6 +18,9 @@ pub struct PendingWork {
     pub tasks: Vec<PendingTask>,
     /// The names of the events that it waits for, in lower case.
     pub awaited_events: Vec<String>,
+    /// The waits for these events, in the same order; none from a hub of an earlier version.
+    #[serde(default)]
+    pub event_waits: Vec<EventWait>,
     /// The names of the events that have arrived and were not read.
     pub unread_events: Vec<String>,
     /// The entities that it has locked, as `@name@key`.
@@ -26,6 +29,18 @@ pub struct PendingWork {
     /// 100, without their states.
     #[serde(default)]
     pub awaited_entities: Vec<Entity>,
+}
+
+/// A wait for an external event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EventWait {
+    /// The name of the event, in lower case.
+    pub name: String,
+    /// The line of code that waits for it, as `file:line`.
+    pub source: String,
+    /// When the wait began.
+    pub since: DateTime<Utc>,
 }
 
 /// What holds an instance up, most likely.

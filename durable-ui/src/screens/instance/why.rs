@@ -144,11 +144,15 @@ pub(super) fn table_of(view: &View, pending: &PendingWork, max: usize) -> Markup
     let rest = events.saturating_sub(pending.awaited_events.len());
     let rows = html! {
         @for task in tasks.into_iter().take(max) { (row(view, pending, task)) }
-        @for name in pending.awaited_events.iter().take(events) {
+        @for (index, name) in pending.awaited_events.iter().enumerate().take(events) {
+            @let wait = pending.event_waits.get(index);
             tr {
                 td.a { b { (text(name)) } }
                 td.h { (icon("event")) " event" }
-                td.h {} td.n.z {} td.x { "when it arrives" } td {}
+                td.h { @if let Some(wait) = wait { (time(view, wait.since)) } }
+                td.n.z { @if let Some(wait) = wait { (since(view, wait.since)) } }
+                td.x { "when it arrives" }
+                td { @if let Some(wait) = wait { span.m { (text(&wait.source)) } } }
             }
         }
         @for task in timers.into_iter().take(rest) { (row(view, pending, task)) }

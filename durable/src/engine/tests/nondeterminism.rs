@@ -56,7 +56,10 @@ fn the_report_says_whether_the_code_was_changed() {
         ]
     };
     let same = report_of(&past(changed::ENTRY.code_hash));
-    assert!(same.contains("source is the same as when the instance was started, so a `cfg`"), "{same}");
+    assert!(
+        same.contains("source is the same as when the instance was started, so a `cfg`"),
+        "{same}"
+    );
     let other = report_of(&past(1));
     assert!(other.contains("code was changed while this instance was running"), "{other}");
 }

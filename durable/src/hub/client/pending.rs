@@ -10,7 +10,9 @@ use super::instance::InstanceHandle;
 use super::status::InstanceStatus;
 use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
-use crate::protocol::{EntityId, EventKind, ExecutionId, Pending, PendingKind, PendingTask};
+use crate::protocol::{
+    EntityId, EventKind, EventWait, ExecutionId, Pending, PendingKind, PendingTask,
+};
 
 /// What an instance waits for; see [`InstanceHandle::pending`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +26,8 @@ pub struct PendingWork {
     /// The names of the external events that it waits for, in lower case because names are compared
     /// without regard to case. A name that is waited for several times occurs several times.
     pub awaited_events: Vec<String>,
+    /// The waits for these events, in the same order.
+    pub event_waits: Vec<EventWait>,
     /// The names of the external events that have arrived and that it has not read, in the order in
     /// which they arrived.
     pub unread_events: Vec<String>,
@@ -78,7 +82,7 @@ impl InstanceHandle {
             .request(&self.instance_id, Mail::Pending { instance_id, reply: reply.into() })
             .await?;
         let pending = pending.await.map_err(|_gone| self.hub.error())?;
-        let Pending { mut tasks, awaited_events, unread_events, locked_entities } =
+        let Pending { mut tasks, awaited_events, unread_events, locked_entities, event_waits } =
             *pending.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;
         let (status, history) = self.status_and_history().await?;
         for event in history {
@@ -98,6 +102,7 @@ impl InstanceHandle {
             status,
             tasks,
             awaited_events,
+            event_waits,
             unread_events,
             locked_entities,
             awaited_entities,

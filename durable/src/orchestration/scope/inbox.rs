@@ -12,9 +12,10 @@
 //! n-th oldest event, whichever waits were dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
 use super::groups::{Slot, Woken};
-use crate::protocol::Json;
+use crate::protocol::{EventWait, Json, Timestamp};
 
 /// An event that no wait has taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,15 @@ struct Wait {
     name: String,
     waiter: Option<Slot>,
     event: Option<(u64, UnreadEvent)>,
+    source: &'static Location<'static>,
+    since: Timestamp,
+}
+
+impl Wait {
+    fn described(&self) -> EventWait {
+        let source = format!("{}:{}", self.source.file(), self.source.line());
+        EventWait { name: self.name.clone(), source, since: self.since }
+    }
 }
 
 impl Inbox {
@@ -64,9 +74,9 @@ impl Inbox {
         self.unread
     }
 
-    /// The names that are waited for, in lower case, once for each wait without an event; and the
-    /// names of unread events, in the order in which they arrived.
-    pub(super) fn names(&self) -> (Vec<String>, Vec<String>) {
+    /// The waits without an event; and the names of unread events, in the order in which they
+    /// arrived.
+    pub(super) fn waits_and_unread(&self) -> (Vec<EventWait>, Vec<String>) {
         let unmet = self.waits.values().filter(|wait| wait.event.is_none());
         let kept = self.names.values().flat_map(|of_name| &of_name.kept);
         let given = self.waits.values().filter_map(|wait| wait.event.as_ref());
@@ -75,7 +85,7 @@ impl Inbox {
             .chain(given.map(|(n, it)| (*n, it)))
             .collect();
         let unread = unread.into_values().map(|event| event.name.clone());
-        (unmet.map(|wait| wait.name.clone()).collect(), unread.collect())
+        (unmet.map(Wait::described).collect(), unread.collect())
     }
 
     /// Adds an event; returns the wait that takes it, if any.
@@ -101,7 +111,12 @@ impl Inbox {
     }
 
     /// Adds a wait for the next event of this name; returns its number.
-    pub(super) fn wait(&mut self, name: &str) -> u64 {
+    pub(super) fn wait(
+        &mut self,
+        name: &str,
+        source: &'static Location<'static>,
+        since: Timestamp,
+    ) -> u64 {
         let (id, name) = (self.next_wait, name.to_lowercase());
         self.next_wait += 1;
         let of_name = self.names.entry(name.clone()).or_default();
@@ -112,7 +127,7 @@ impl Inbox {
         } else {
             of_name.met.insert(id);
         }
-        self.waits.insert(id, Wait { name, waiter: None, event });
+        self.waits.insert(id, Wait { name, waiter: None, event, source, since });
         id
     }
 
@@ -207,6 +222,10 @@ mod tests {
         }
     }
 
+    fn wait_for(inbox: &mut Inbox, name: &str) -> u64 {
+        inbox.wait(name, Location::caller(), Timestamp::from_micros(0).unwrap())
+    }
+
     fn slot(wait: u64) -> Slot {
         Slot::of_test(usize::try_from(wait).unwrap())
     }
@@ -229,7 +248,7 @@ mod tests {
                     assert_wakes_delivery(&mut inbox, name, line, number, seed);
                 }
                 1 => {
-                    let wait = inbox.wait(name);
+                    let wait = wait_for(&mut inbox, name);
                     line.waits.push(wait);
                     if line.met() == met {
                         // The first poll registers the wait.
@@ -257,7 +276,7 @@ mod tests {
             }
             let unread: usize = lines.iter().map(|line| line.events.len()).sum();
             assert_eq!(inbox.unread(), unread, "seed {seed}");
-            let (awaited, names) = inbox.names();
+            let (awaited, names) = inbox.waits_and_unread();
             assert_eq!((awaited.len(), names.len()), (inbox.unmet, unread), "seed {seed}");
             let waits = lines.iter().any(|line| line.waits.len() > line.events.len());
             assert_eq!(inbox.is_waited_for(), waits, "seed {seed}");
@@ -290,7 +309,7 @@ mod tests {
     #[test]
     fn replay_version_0_passes_an_event_over_waits_that_have_one() {
         let mut inbox = Inbox::default();
-        let waits = [inbox.wait("n"), inbox.wait("n"), inbox.wait("n")];
+        let waits = [0; 3].map(|_| wait_for(&mut inbox, "n"));
         for number in ["1", "2"] {
             inbox.deliver("n", Json::parse(number).unwrap());
         }

@@ -20,6 +20,7 @@ mod tasks;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::rc::Rc;
 
 use groups::Groups;
@@ -33,7 +34,7 @@ use tasks::Tasks;
 use super::request::{Ask, Request};
 use crate::limits::Limits;
 use crate::protocol::{
-    EntityId, ExecutionId, FailureDetails, InstanceId, Json, REPLAY_VERSION, Timestamp,
+    EntityId, EventWait, ExecutionId, FailureDetails, InstanceId, Json, REPLAY_VERSION, Timestamp,
 };
 use crate::replay_rules;
 
@@ -347,9 +348,9 @@ impl Scope {
         }
     }
 
-    /// The names of the events that are waited for, and of those that are unread.
-    pub(crate) fn event_names(&self) -> (Vec<String>, Vec<String>) {
-        self.state.borrow().inbox.names()
+    /// The waits for events that have not arrived, and the names of the events that are unread.
+    pub(crate) fn event_waits(&self) -> (Vec<EventWait>, Vec<String>) {
+        self.state.borrow().inbox.waits_and_unread()
     }
 
     /// The number of unread events.
@@ -363,8 +364,9 @@ impl Scope {
     }
 
     /// Starts to wait for the next event of this name; returns the number of the wait.
-    pub(crate) fn wait_for_event(&self, name: &str) -> u64 {
-        self.state.borrow_mut().inbox.wait(name)
+    pub(crate) fn wait_for_event(&self, name: &str, source: &'static Location<'static>) -> u64 {
+        let state = &mut *self.state.borrow_mut();
+        state.inbox.wait(name, source, state.clock)
     }
 
     /// Takes the payload of the awaited event. If it has not arrived, its arrival will wake the
