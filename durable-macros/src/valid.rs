@@ -68,8 +68,10 @@ fn check_qualifiers(function: &Function<'_>, errors: &mut Errors) {
         );
     }
     if let Some(abi) = &sig.abi {
-        errors
-            .on(abi, format!("{noun} is called by the runtime with the ABI of Rust; remove this"));
+        errors.on(
+            abi,
+            format!("{noun} is called by the runtime with the ABI of Rust; remove `extern`"),
+        );
     }
     if let Some(variadic) = &sig.variadic {
         errors.on(variadic, format!("{noun} has a fixed number of parameters; take a `Vec`"));

@@ -46,9 +46,7 @@ const NAME_MAX: usize = 256;
 #[non_exhaustive]
 pub enum InvalidEvent {
     /// The name is empty or too long.
-    #[error(
-        "the name of an external event has 1 to {NAME_MAX} characters, and this one has {characters}"
-    )]
+    #[error("an external event cannot have a name of {characters} characters; use 1 to {NAME_MAX}")]
     Name {
         /// Its length in characters.
         characters: usize,

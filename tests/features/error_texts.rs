@@ -176,7 +176,7 @@ async fn an_error_of_a_client_says_what_failed_and_its_source_says_why() -> Resu
     let unnamed = run.raise_event("", &1.0).await.unwrap_err();
     assert_eq!(
         with_causes(&unnamed),
-        "the name of an external event has 1 to 256 characters, and this one has 0"
+        "an external event cannot have a name of 0 characters; use 1 to 256"
     );
     let keyed = BTreeMap::from([((1, 2), 3)]);
     let raised = run.raise_event("more", &keyed).await.unwrap_err();

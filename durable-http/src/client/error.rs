@@ -29,7 +29,9 @@ pub enum ClientError {
         limit: Duration,
     },
     /// What answered does not serve the API of a hub.
-    #[error("`{place}` answered with {status}, and not as a hub does; is it the address of a hub?")]
+    #[error(
+        "`{place}` answered with {status}, but not in the form of a hub; is it the address of a hub?"
+    )]
     NotAHub {
         /// The address.
         place: String,
@@ -37,7 +39,7 @@ pub enum ClientError {
         status: u16,
     },
     /// The answer does not have the form that this client knows; the hub may have another version.
-    #[error("cannot read the answer to `{request}`; is the hub of another version?")]
+    #[error("cannot read the answer to `{request}`; does the hub have another version?")]
     Unreadable {
         /// The method and path.
         request: String,

@@ -55,7 +55,9 @@ pub enum ServeError {
     )]
     NoKey(SocketAddr),
     /// The text is not an address.
-    #[error("`{place}` is not a place to listen; write an address with a port, or `unix:/path`")]
+    #[error(
+        "`{place}` is not an address to listen on; write an IP address with a port, or `unix:/path`"
+    )]
     InvalidPlace {
         /// The text.
         place: String,

@@ -72,7 +72,9 @@ pub enum InvalidWebhook {
         source: InvalidSecret,
     },
     /// Two webhooks have the same label.
-    #[error("two webhooks have the label `{0}`; pending deliveries find their webhook by it")]
+    #[error(
+        "two webhooks have the label `{0}`; give each its own, because deliveries find their webhook by it"
+    )]
     Duplicate(String),
 }
 

@@ -61,7 +61,7 @@ pub enum HttpError {
     },
     /// The call took longer than its [`deadline`](super::HttpRequest::deadline), or the next poll
     /// would be due after it.
-    #[error("{} was not done within the deadline of {limit:?}", Plain(url))]
+    #[error("the call of {} did not end within its deadline of {limit:?}", Plain(url))]
     #[non_exhaustive]
     Deadline {
         /// The URL that was requested last.

@@ -149,11 +149,11 @@ pub enum HubError {
          cause and open the hub again"
     )]
     Store(#[from] StoreError),
-    /// The partition of the instance is parked, because something that is stored of it cannot be read.
-    /// The other partitions continue. The request was not carried out; but if it was an operation of
-    /// an entity that is stored already, it is carried out after a retry.
+    /// The partition of the instance is parked, because some of its stored data cannot be read. The
+    /// other partitions continue. The request was not carried out. One exception: an entity operation
+    /// that was already in the queue of its entity is carried out after the partition was retried.
     #[error(
-        "partition {partition} of the task hub is parked: {reason}; repair what is stored, then retry \
+        "partition {partition} of the task hub is parked: {reason}; repair its stored data, then retry \
          the partition with `TaskHub::retry_partition` or `durable hub retry-partition`"
     )]
     Parked {
@@ -189,8 +189,8 @@ pub enum HubError {
     NoSuchInstance(InstanceId),
     /// The instance belongs to another orchestration.
     #[error(
-        "instance `{instance_id}` belongs to orchestration `{found}`, not `{wanted}`; look it up as the \
-         former, or with `TaskHub::instance`, which accepts any"
+        "instance `{instance_id}` belongs to orchestration `{found}`, not `{wanted}`; look it up as \
+         `{found}`, or with `TaskHub::instance`, which accepts every orchestration"
     )]
     OtherOrchestration {
         /// The instance.

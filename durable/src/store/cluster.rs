@@ -32,7 +32,7 @@ use crate::protocol::{PartitionId, Timestamp};
 ///    and the node that asked receives the answer. If its owner loses the partition first, the next
 ///    owner receives the request. So what a request changes is changed once.
 /// 5. *Parked partitions.* A [parked](Self::park) partition is not claimed, and requests to it are refused,
-///    until it is [unparked](Self::unpark). What is stored of it stays as it is.
+///    until it is [unparked](Self::unpark). Its stored data does not change.
 /// 6. *One clock.* Leases are measured by the clock of the store, never by that of a node. The nodes of a
 ///    hub follow it, too, if they can read its [time](Self::time).
 ///
@@ -195,8 +195,8 @@ pub struct Members {
     pub nodes: Vec<Member>,
     /// The partitions that no node owns, without those that are parked.
     pub free: Vec<PartitionId>,
-    /// The partitions that no node owns and none may claim, because what is stored of them cannot be
-    /// read. [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) ends that.
+    /// The partitions that no node may claim, because some of their stored data
+    /// cannot be read. [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) ends that.
     #[serde(default)]
     pub parked: Vec<ParkedPartition>,
 }

@@ -95,9 +95,9 @@ pub enum StoreError {
         /// What to do about it.
         remedy: Cow<'static, str>,
     },
-    /// The partition is parked, because something that is stored of it cannot be read.
+    /// The partition is parked, because some of its stored data cannot be read.
     #[error(
-        "partition {partition} is parked: {reason}; repair what is stored, then retry the partition"
+        "partition {partition} is parked: {reason}; repair its stored data, then retry the partition"
     )]
     Parked {
         /// The partition.

@@ -173,7 +173,10 @@ async fn the_deadline_ends_a_running_request_and_its_retries() {
         .retry(durable::http::HttpRetry::new(100, 10 * SECOND))
         .deadline(65 * SECOND);
     let error = result(&hub, request).await.unwrap_err();
-    assert_eq!(error.to_string(), "`https://example.com` was not done within the deadline of 65s");
+    assert_eq!(
+        error.to_string(),
+        "the call of `https://example.com` did not end within its deadline of 65s"
+    );
     assert_eq!((hub.now() - began).num_seconds(), 65);
 }
 

@@ -32,12 +32,12 @@ pub struct Hub {
     /// The partitions that no process owns.
     #[serde(default)]
     pub free_partitions: Vec<u16>,
-    /// The partitions that no process may own, because something stored of them cannot be read.
+    /// The partitions that no process may own, because some of their stored data cannot be read.
     #[serde(default)]
     pub parked_partitions: Vec<ParkedPartition>,
 }
 
-/// A partition that no process may own, because something stored of it cannot be read.
+/// A partition that no process may own, because some of its stored data cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParkedPartition {

@@ -163,8 +163,8 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         handler!(retry_partition),
         Operation {
             id: "retryPartition",
-            summary: "Lets a process own a partition again that was parked, because something stored of \
-                      it could not be read. If it still cannot be read, it is parked again.",
+            summary: "Lets a process own a parked partition again. If its stored data still cannot be read, \
+                      it is parked again.",
             answers: &[(200, Json("RetriedPartition"), "Whether it was parked.", &[])],
             ..NEW
         },

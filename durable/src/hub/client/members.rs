@@ -37,8 +37,8 @@ impl TaskHub {
         .await
     }
 
-    /// Lets a process own a partition again that was [parked](Members::parked). Returns whether it was
-    /// parked. If what is stored of it still cannot be read, it is parked again.
+    /// Lets a process own a [parked](Members::parked) partition again. Returns whether it was
+    /// parked. If its stored data still cannot be read, it is parked again.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

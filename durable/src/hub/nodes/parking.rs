@@ -18,7 +18,7 @@ pub(crate) struct Parking {
 }
 
 impl Parking {
-    /// Gives up an ownership, because something that is stored of the partition cannot be read.
+    /// Gives up an ownership, because some of the partition's stored data cannot be read.
     ///
     /// The partition is parked before its replies are dropped: the requests are sent to the next owner
     /// then, and must be refused.
@@ -49,7 +49,7 @@ fn park(store: &dyn Store, partition: PartitionId, epoch: Epoch, reason: &str) {
         error,
         partition = partition.0,
         error = reason,
-        "a partition is parked: something stored of it cannot be read"
+        "a partition is parked: some of its stored data cannot be read"
     );
     if let Err(error) = cluster.park(partition, epoch, reason) {
         let error = chain(&error);
