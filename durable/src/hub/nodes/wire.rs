@@ -84,17 +84,7 @@ impl Ask {
                 let ask = Self::Pending { instance_id: instance_id.clone() };
                 Mail::Pending { instance_id, reply: ask.repeat(reply, other) }
             }
-            Mail::Operate { message, reply } => {
-                let is_call = matches!(reply, EntityReply::Called(_));
-                let ask = Self::Operate { message: message.clone(), is_call };
-                let reply = match reply {
-                    EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, other)),
-                    EntityReply::Signalled(reply) => {
-                        EntityReply::Signalled(ask.repeat(reply, other))
-                    }
-                };
-                Mail::Operate { message, reply }
-            }
+            Mail::Operate { message, reply } => Self::repeated_operation(message, reply, other),
             Mail::CancelSignal { id, reply } => {
                 let ask = Self::CancelSignal { id: id.clone() };
                 Mail::CancelSignal { id, reply: ask.repeat(reply, other) }
@@ -107,8 +97,33 @@ impl Ask {
                 let ask = Self::ResumeEntity { id: id.clone(), how };
                 Mail::ResumeEntity { id, how, reply: ask.repeat(reply, other) }
             }
-            mail => return Err(Box::new(mail)),
+            // `watch_from_store` serves the first two. No client asks for the others.
+            mail @ (Mail::WatchStatus { .. }
+            | Mail::Follow { .. }
+            | Mail::Start(Start { origin: Origin::Message(_), .. })
+            | Mail::TaskEnded { .. }
+            | Mail::Message(_)
+            | Mail::BatchEnded { .. }
+            | Mail::Continue(_)
+            | Mail::Release(_)
+            | Mail::Wake
+            | Mail::Stop
+            | Mail::Lost) => return Err(Box::new(mail)),
         })
+    }
+
+    fn repeated_operation(
+        message: Box<TaskMessage>,
+        reply: EntityReply,
+        other: impl SendAsk,
+    ) -> Mail {
+        let is_call = matches!(reply, EntityReply::Called(_));
+        let ask = Self::Operate { message: message.clone(), is_call };
+        let reply = match reply {
+            EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, other)),
+            EntityReply::Signalled(reply) => EntityReply::Signalled(ask.repeat(reply, other)),
+        };
+        Mail::Operate { message, reply }
     }
 
     fn repeat<T>(self, reply: ReplyTo<T>, other: impl SendAsk) -> ReplyTo<T>
@@ -195,7 +210,7 @@ enum Refusal {
     StillSuspended {
         suspension: Suspension,
     },
-    /// An error that the owner of a partition does not give today.
+    /// An error that the client's own process finds, so that no owner of a partition replies with it.
     Other {
         text: String,
     },
@@ -236,7 +251,14 @@ impl Encode for Result<(), StartError> {
             StartError::AlreadyExists { instance_id, status } => {
                 Refusal::AlreadyExists { instance_id, status }
             }
-            error => Refusal::Other { text: error.to_string() },
+            error @ (StartError::InvalidInstanceId(_)
+            | StartError::NotRegistered { .. }
+            | StartError::NoRoom(_)
+            | StartError::InvalidTraceContext(_)
+            | StartError::CallOption { .. }
+            | StartError::InvalidInput { .. }
+            | StartError::UnreadableInput { .. }
+            | StartError::Hub(_)) => Refusal::Other { text: error.to_string() },
         }))
     }
 }
@@ -272,7 +294,11 @@ impl Encode for Managed {
             ManageError::Hub(HubError::NoSuchInstance(instance_id)) => {
                 Refusal::NoSuchInstance { instance_id }
             }
-            error => Refusal::Other { text: error.to_string() },
+            error @ (ManageError::InvalidInstanceId(_)
+            | ManageError::InvalidEvent(_)
+            | ManageError::NoRoom(_)
+            | ManageError::Start(_)
+            | ManageError::Hub(_)) => Refusal::Other { text: error.to_string() },
         }))
     }
 }
