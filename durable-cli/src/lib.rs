@@ -23,9 +23,9 @@
 //!    and a folder are called through the same routes.
 //! 2. The result is on stdout; progress, prompts and errors are on stderr.
 //! 3. Each cause of an error has an exit code of its own: see [`Exit`].
-//!
-//! Read next: `args/` (the commands), `connect.rs` (how a hub is found), `output/` (how results are
-//! written), `commands/` (what each command does).
+
+// Read next: `args/` (the commands), `connect.rs` (how a hub is found), `output/` (how results are
+// written), `commands/` (what each command does).
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 

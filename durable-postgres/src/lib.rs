@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
-//!
-//! Read next: `store.rs` (the store), `lane/mod.rs` (commits), `cluster/mod.rs` (several
-//! processes), `transactions/mod.rs` (transactional activities), `schema/1.sql` (the tables).
+
+// Read next: `store.rs` (the store), `lane/mod.rs` (commits), `cluster/mod.rs` (several
+// processes), `transactions/mod.rs` (transactional activities), `schema/1.sql` (the tables).
 
 mod blocks;
 mod cluster;

@@ -1,6 +1,7 @@
-//! Futures of an orchestrator: calls, timers, external events, critical sections, and combinations.
+//! What an orchestrator can await: calls, timers, external events, critical sections, and
+//! combinations of them.
 //!
-//! | to wait for | write | which gives |
+//! | to wait for | write | type or result |
 //! |---|---|---|
 //! | an activity or a sub-orchestration | `charge(order).await` | [`Call`], [`Task`] |
 //! | time (a durable `sleep`) | [`ctx.create_timer(duration)`](crate::OrchestrationContext::create_timer) | [`Timer`] |
@@ -11,12 +12,12 @@
 //! | the first of a few tasks of different types (`when_any`) | [`race`] | [`Race2`] to [`Race8`] |
 //! | the first of many tasks of one type (`when_any`) | [`select_all`] | [`SelectAll`] |
 //! | many tasks, in the order in which they complete | [`as_completed`] | [`AsCompleted`] |
-//! | a task, but no longer than this | [`timeout`] | [`Timeout`], or [`Elapsed`] |
+//! | a task, for a limited time | [`timeout`] | [`Timeout`], or [`Elapsed`] |
 //!
-//! The functions are also in the crate root; the types are named only in signatures and in matches.
+//! The functions are also in the crate root. Programs name the types only in signatures and patterns.
 //!
-//! All of them implement [`Durable`], which is what an orchestrator may await. A future of another
-//! library, such as `tokio::time::sleep`, does not, because its result would not be recorded.
+//! All these futures implement [`Durable`], so an orchestrator may await them. The futures of other
+//! libraries, such as `tokio::time::sleep`, do not, because their results would not be recorded.
 //!
 //! ```
 //! # use durable::prelude::*;

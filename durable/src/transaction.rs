@@ -30,7 +30,7 @@ pub type TransactionBody<'b> =
 ///    transaction is rolled back and nothing is recorded.
 /// 4. If two runs of an effect overlap, in one process or in two, at most one is committed. The other
 ///    waits for it and returns the recorded result, or fails.
-/// 5. If it is unknown whether a transaction was committed, it is found out before `run` returns.
+/// 5. If it is uncertain whether a transaction was committed, `run` finds out before it returns.
 /// 6. A recorded result is removed with its instance, and when its execution is replaced.
 ///
 /// A failure that the database caused has the type
@@ -110,12 +110,12 @@ pub trait Transactions: Send + Sync + 'static {
             durable_postgres::Transaction<'_>`"
 )]
 pub trait Transaction {
-    /// What runs bodies that take it.
+    /// The type that runs bodies with this transaction.
     type Transactions: Transactions;
 }
 
-/// What a call of a transactional activity does and returns, once: its key, and how its result is
-/// recorded.
+/// Identifies a call of a transactional activity whose effect is committed once, and encodes its
+/// result for the record.
 #[derive(Clone)]
 pub struct ActivityEffect {
     instance_id: InstanceId,
@@ -126,7 +126,7 @@ pub struct ActivityEffect {
 }
 
 impl ActivityEffect {
-    /// The effect of a call of no hub, to test a store.
+    /// The effect of a call outside a hub, to test a store.
     ///
     /// ```
     /// use durable::InstanceId;

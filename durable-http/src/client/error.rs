@@ -28,7 +28,7 @@ pub enum ClientError {
         /// How long the client waited.
         limit: Duration,
     },
-    /// What answered does not serve the API of a hub.
+    /// The server does not serve the API of a hub.
     #[error(
         "`{place}` answered with {status}, but not in the form of a hub; is it the address of a hub?"
     )]

@@ -9,7 +9,7 @@ use durable::protocol::Json;
 
 /// The hub.
 impl Client {
-    /// Returns what the hub is made of and how much it uses.
+    /// Returns the partitions, processes and storage of the hub.
     pub fn get_hub(&self) -> Request<Hub> {
         Request::get(self, "/hub")
     }

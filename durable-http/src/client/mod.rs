@@ -40,8 +40,8 @@
 //! 2. The error of the API ([`ClientError::Problem`]) is never confused with a hub that cannot be
 //!    reached.
 //! 3. Only requests that change nothing are sent again after a failure.
-//!
-//! Read next: `request.rs` (sending), `transport.rs` (connections), `model/` (the answers).
+
+// Read next: `request.rs` (sending), `transport.rs` (connections), `model/` (the answers).
 
 mod batches;
 mod entities;

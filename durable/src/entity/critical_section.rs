@@ -290,6 +290,25 @@ impl<K> fmt::Debug for LockTask<K> {
 /// `section.0.withdraw(5)` if it locked a tuple, `section[0].withdraw(5)` if it locked an array or
 /// a `Vec`. To call several at the same time, split it: `let (from, to) = &mut *section;`.
 ///
+/// ```
+/// # use durable::prelude::*;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Account { cents: i64 }
+/// # #[entity]
+/// # impl Account {
+/// #     fn withdraw(&mut self, cents: i64) { self.cents -= cents; }
+/// #     fn deposit(&mut self, cents: i64) { self.cents += cents; }
+/// # }
+/// #[orchestrator]
+/// async fn transfer(ctx: &OrchestrationContext, cents: i64) -> Result<()> {
+///     let mut section = ctx.lock_entities((Account::at("ada"), Account::at("bob"))).await?;
+///     let (from, to) = &mut *section;
+///     durable::try_join((from.withdraw(cents), to.deposit(cents))).await?;
+///     Ok(())
+/// }
+/// ```
+///
 /// It ends when it is dropped, at the latest when the orchestrator ends, however that ends.
 /// Nothing is rolled back: if the section ends with an error, undoing its operations is up to the
 /// orchestrator.

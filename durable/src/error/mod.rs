@@ -54,7 +54,8 @@ pub use self::task_failed::TaskFailed;
 
 use crate::protocol::FailureDetails;
 
-/// The error of a durable function that has no error type of its own.
+/// The result of a durable function. Its error is [`Error`], unless the function has an error type of
+/// its own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error, as it is recorded: `?` turns every [`std::error::Error`] into one.

@@ -90,7 +90,7 @@ pub enum OpenError {
     ),
 }
 
-/// An option of a [`TaskHubBuilder`](crate::client::TaskHubBuilder) that makes no sense.
+/// An invalid setting of a [`TaskHubBuilder`](crate::client::TaskHubBuilder).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSetting {

@@ -129,6 +129,7 @@ impl OrchestrationContext {
     }
 
     /// The time at which the current episode began. It does not change between two awaits.
+    #[doc(alias = "now")]
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.scope.clock().to_datetime()
     }
@@ -145,6 +146,7 @@ impl OrchestrationContext {
     /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
     /// episode and a counter. After a continue-as-new the execution id replaces the instance id,
     /// because two executions of an instance may begin at the same time.
+    #[doc(alias = "uuid")]
     pub fn new_guid(&self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
         let time = self.current_utc_datetime().format("%Y-%m-%dT%H:%M:%S%.6f");
@@ -161,6 +163,7 @@ impl OrchestrationContext {
     ///
     /// Use it for a choice, a delay or a sample, but not for secrets: it is derived from ids, which
     /// are not secret.
+    #[doc(alias = "rand")]
     pub fn random_u64(&self) -> u64 {
         let (high, low) = Uuid::from_bytes(*self.execution_id().as_bytes()).as_u64_pair();
         chance::number(high ^ low, self.scope.next_random())

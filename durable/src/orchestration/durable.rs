@@ -29,6 +29,16 @@ use super::Task;
 pub trait Durable {}
 
 /// A durable future, as a bound or a trait object: what [helpers](macro@crate::helper) return.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::task::DurableFuture;
+///
+/// #[durable::helper]
+/// async fn twice<F: DurableFuture<Output = u64>>(first: F, second: F) -> u64 {
+///     first.await + second.await
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a durable future",
     label = "an orchestrator cannot await it",

@@ -16,6 +16,18 @@ use crate::protocol::{FailureDetails, Json};
 ///
 /// The waits for one name get its events in order: the oldest wait gets the oldest event. Dropping a
 /// wait loses no event; its event goes to the next wait.
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[orchestrator]
+/// async fn total(ctx: &OrchestrationContext, items: u32) -> Result<u64> {
+///     let mut cents = 0;
+///     for _ in 0..items {
+///         cents += ctx.wait_for_external_event::<u64>("Item").await?;
+///     }
+///     Ok(cents)
+/// }
+/// ```
 #[must_use = "an event is not waited for until this is awaited"]
 pub struct ExternalEventWait<T> {
     scope: Rc<Scope>,

@@ -16,6 +16,18 @@ use crate::protocol::{EntityId, FailureDetails};
 /// A call becomes a task when it is awaited or [spawned](crate::Call::spawn). Dropping a task
 /// before it is done cancels the call: a running activity is notified through its [cancellation
 /// token](crate::ActivityContext::cancellation_token), a sub-orchestration is terminated.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn double(n: u64) -> u64 { 2 * n }
+/// #[orchestrator]
+/// async fn sum(ctx: &OrchestrationContext) -> Result<u64> {
+///     let first = double(1).spawn(); // a task, which begins now
+///     let second = double(2).await?;
+///     Ok(first.await? + second)
+/// }
+/// ```
 #[must_use = "a task that is dropped is cancelled"]
 pub struct Task<T, E> {
     what: Called,

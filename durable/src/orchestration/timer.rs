@@ -72,6 +72,16 @@ impl When for DateTime<Utc> {
 
 /// A durable timer: it completes when it is due, even if the process was restarted in between.
 /// Dropping it cancels it.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use std::time::Duration;
+/// #[orchestrator]
+/// async fn remind(ctx: &OrchestrationContext) -> String {
+///     ctx.create_timer(Duration::from_hours(72)).await;
+///     "three days have passed".into()
+/// }
+/// ```
 #[must_use = "a timer does nothing until it is awaited"]
 pub struct Timer {
     scope: Rc<Scope>,

@@ -98,6 +98,14 @@ pub enum CodecError {
 
 /// Writes a record in the format of this release.
 ///
+/// ```
+/// use durable::protocol::{HubRecord, Timestamp, codec};
+///
+/// let bytes = codec::encode(&HubRecord::new(4, Timestamp::default()))?;
+/// assert_eq!(codec::decode::<HubRecord>(&bytes)?.partitions, 4);
+/// # Ok::<(), codec::CodecError>(())
+/// ```
+///
 /// # Errors
 /// [`CodecError::Unwritable`].
 pub fn encode<R: Record + ?Sized>(record: &R) -> Result<Vec<u8>, CodecError> {
@@ -124,7 +132,7 @@ pub fn encode_into<R: Record + ?Sized>(bytes: &mut Vec<u8>, record: &R) -> Resul
         .map_err(|error| CodecError::Unwritable { what: R::WHAT, source: Box::new(error) })
 }
 
-/// Reads a record of any format that was ever released.
+/// Reads a record of any format that was ever released; [`encode`] has an example.
 ///
 /// # Errors
 /// [`CodecError::UnknownVersion`], [`CodecError::Unreadable`].

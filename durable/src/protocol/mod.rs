@@ -1,9 +1,8 @@
 //! The stored and sent data: ids, history events, messages, status, failures.
 //!
-//! These are the only types that reach a store, so a change here is a change of format; see
-//! `codec.rs`. They depend on no other part of the crate that creates or reads them.
-//!
-//! Read next: `event/mod.rs` (the events of a history).
+//! Only these types reach a store, so a change to them changes the stored format; see [`codec`].
+
+// Read next: `event/mod.rs` (the events of a history).
 
 mod causes;
 mod code_version;

@@ -128,6 +128,17 @@ pub struct ScheduledCall {
 /// The change that [`ScheduleHandle::update`](crate::schedule::ScheduleHandle::update) makes: from
 /// a [`Schedule`], which keeps the started call, or from a [`ScheduledCall`], which also replaces
 /// the call.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::schedule::{Schedule, ScheduleUpdate};
+///
+/// # #[orchestrator]
+/// # async fn cleanup(ctx: &OrchestrationContext, days: u32) -> Result<()> { Ok(()) }
+/// let later: ScheduleUpdate = Schedule::cron("0 4 * * *")?.into();
+/// let shorter: ScheduleUpdate = Schedule::cron("0 4 * * *")?.of(cleanup(3)).into();
+/// # Ok::<(), durable::schedule::InvalidSchedule>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ScheduleUpdate {
     pub(super) plan: Plan,

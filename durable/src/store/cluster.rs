@@ -30,7 +30,7 @@ use crate::protocol::{PartitionId, Timestamp};
 /// 4. *Requests.* A request is delivered to the owner of its target. A commit that
 ///    [answers](super::Commit::answers) it, or [takes](super::Commit::taken) it, ends its delivery,
 ///    and the node that asked receives the answer. If its owner loses the partition first, the next
-///    owner receives the request. So what a request changes is changed once.
+///    owner receives the request. Each request therefore takes effect once.
 /// 5. *Parked partitions.* A [parked](Self::park) partition is not claimed, and requests to it are refused,
 ///    until it is [unparked](Self::unpark). Its stored data does not change.
 /// 6. *One clock.* Leases are measured by the clock of the store, never by that of a node. The nodes of a
@@ -62,8 +62,8 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// The store failed. The lease then expires by itself.
     fn release(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError>;
 
-    /// Gives up a partition of which something stored cannot be read, and stores the reason. No node
-    /// claims it before it is [unparked](Self::unpark). Nothing happens if this node no longer owns it.
+    /// Gives up a partition whose stored data cannot be read, and stores the reason. No node claims it
+    /// before it is [unparked](Self::unpark). Nothing happens if this node no longer owns it.
     ///
     /// # Errors
     /// The store failed, or cannot park partitions, as by default. The hub then
@@ -73,7 +73,7 @@ pub trait Cluster: Send + Sync + fmt::Debug {
         Err(StoreError::Unsupported { what: "parked partitions".into() })
     }
 
-    /// Lets nodes claim a partition again that was [parked](Self::park). Returns whether it was parked.
+    /// Lets nodes claim a [parked](Self::park) partition again. Returns whether it was parked.
     ///
     /// # Errors
     /// The store failed, or cannot park partitions, as by default.
@@ -112,9 +112,9 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// The store failed.
     fn members(&self) -> Result<Members, StoreError>;
 
-    /// What the clock of the store reads. The nodes of a hub follow it, so that the clocks of their
-    /// machines do not matter: a timer that was created on one node may fire on another. By default
-    /// `None`: each node then follows the clock of its machine.
+    /// The current time by the clock of the store. The nodes of a hub follow it instead of the clocks
+    /// of their machines, because a timer that was created on one node may fire on another. By
+    /// default `None`: each node then follows the clock of its machine.
     ///
     /// # Errors
     /// The store failed.
@@ -215,7 +215,7 @@ pub struct ParkedPartition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {
-    /// What it said of itself.
+    /// Its name and kind, as it joined.
     pub node: Node,
     /// Whether it is the node that was asked.
     pub is_this: bool,

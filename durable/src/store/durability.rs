@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// When a commit counts as durable: only then do its activities begin, are its messages delivered
-/// and its clients answered.
+/// When a commit counts as durable. Only then do its activities begin, its messages leave, and its
+/// clients receive their replies.
 ///
 /// In either case a commit is atomic, and a crash loses commits only from the end: what remains is
 /// a prefix of the commit order.

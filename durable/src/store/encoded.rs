@@ -34,7 +34,7 @@ pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
     /// so that nobody with access to the store can move a value to another instance.
     ///
     /// # Errors
-    /// An error in a commit stops the hub, also [`StoreError::unavailable`]. Nothing acknowledged is
+    /// An error in a commit stops the hub, even [`StoreError::unavailable`]. Nothing acknowledged is
     /// lost; but if the same call may succeed later, try again here.
     fn encode(&self, text: &str, instance: &InstanceId) -> Result<EncodedPayload, StoreError>;
 

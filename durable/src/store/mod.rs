@@ -1,21 +1,42 @@
 //! The storage of a task hub: histories, messages and records.
 //!
-//! [`Store`] is the boundary. A store generates no ids, reads no clock and knows nothing about
-//! orchestrations. [`MemoryStore`] is the reference implementation; [`SledStore`] keeps a hub in a
-//! folder.
+//! A hub keeps everything in a [`Store`]. [`SledStore`] keeps it in a folder, and [`MemoryStore`], the
+//! reference implementation, in memory. [`EncodedStore`] wraps any store and encodes the values of
+//! users, for example to encrypt them. A store on a database may also implement [`Cluster`], so that
+//! several processes share a hub, and [`Transactions`], for transactional activities.
+//!
+//! ```standalone_crate
+//! # use durable::prelude::*;
+//! use durable::store::SledStore;
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("hub");
+//! # /*
+//! let path = "./hub";
+//! # */
+//! let store = SledStore::options().overlay_bytes(64 << 20).open(path)?;
+//! let hub = TaskHub::builder().store(store).open().await?;
+//! # hub.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Writing a store
+//! A store generates no ids, reads no clock and knows nothing about orchestrations.
+//!
 //! 1. Keep records as bytes with [`codec`](crate::protocol::codec), so that every later release can
 //!    read them; or field by field, if the store has to be readable by others.
 //! 2. Implement [`Store`]. In [`commit`](Store::commit), call [`Commit::check`] before anything is
 //!    applied: it implements points 4, 5, 7 and 16 of the contract. [`InstanceFilter::matches`] is
 //!    the filter of [`instances`](Store::instances).
 //! 3. Report errors of the back end with [`StoreError::backend`] or [`StoreError::unavailable`].
-//! 4. Run the contract against it: `durable::testing::conformance_tests!` (feature `testing`) makes
-//!    a test of each point, and `durable::testing::test_store!` lets whole suites of `TestHub` run
-//!    on it.
-//!
-//! Read next: `commit.rs` (the content of a commit), `memory.rs` (the simplest correct store).
+//! 4. Test it: `durable::testing::conformance_tests!` (feature `testing`) generates one test for each
+//!    point of the contract, and `durable::testing::test_store!` registers the store, so that every
+//!    `TestHub` of a program can run on it.
+
+// Read next: `commit.rs` (the content of a commit), `memory.rs` (the simplest correct store).
 
 mod backup;
 mod cluster;

@@ -1,6 +1,6 @@
 //! How much memory and disk a store uses.
 
-/// How much a store uses: what every store has, and figures that only it has.
+/// The disk and memory usage of a store, and further figures of that store.
 ///
 /// With the feature `metrics` the hub reports it after each commit: `durable_store_disk_bytes`,
 /// `durable_store_memory_bytes`, and `durable_store_NAME` for each [figure](Self::figure).

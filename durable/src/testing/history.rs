@@ -267,7 +267,7 @@ impl From<RegistryError> for Divergence {
 ///     Ok(())
 /// }
 ///
-/// /// The same, after somebody has thought better of it.
+/// /// The same activities, in another order.
 /// #[orchestrator]
 /// async fn changed_order(ctx: &OrchestrationContext, item: u32) -> Result<()> {
 ///     charge(item).await?;
@@ -300,7 +300,29 @@ pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
 /// Like [`verify_replay`], but exact: inputs, times and results must equal the recorded ones, too,
 /// and there must be no requests beyond the recorded ones.
 ///
-/// For code that was not changed: it also reports changes that an instance could continue with.
+/// Use it for code that was not changed: it also reports changes with which an instance could
+/// continue.
+///
+/// ```standalone_crate
+/// # use durable::prelude::*;
+/// use durable::testing::{RecordedHistory, TestHub, verify_replay_strictly};
+///
+/// # #[activity]
+/// # async fn double(n: u32) -> u32 { 2 * n }
+/// #[orchestrator]
+/// async fn sum(ctx: &OrchestrationContext) -> Result<u32> {
+///     Ok(double(3).await? + double(4).await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TestHub::open().await?;
+/// let run = hub.start(sum()).await?;
+/// assert_eq!(run.result().await?, 14);
+/// verify_replay_strictly(&RecordedHistory::of(&run).await?)?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// The first [`Divergence`]: DURABLE0104 if the code does something different, DURABLE0103 if it is
@@ -309,8 +331,8 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
     replay(history, &Registry::collected()?, None, true)
 }
 
-/// Like [`verify_replay`], but with the code of orchestrator `O`, regardless of the name in the
-/// history.
+/// Like [`verify_replay`], which has an example, but with the code of orchestrator `O`, regardless of
+/// the name in the history.
 ///
 /// # Errors
 /// The first [`Divergence`].

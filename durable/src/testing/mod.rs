@@ -2,21 +2,17 @@
 //!
 //! # How to test an orchestration
 //!
-//! *In a hub of its own*, which opens almost instantly. A [`TestHub`] runs the code that runs in
-//! production: the same partitions, the same replay. When all work is done and the test waits for a
-//! result, time jumps to the next timer, so a test that spans a week takes no real time and never
-//! sleeps.
-//!
-//! *With [mocks](TestHubBuilder::mock) for the outside world.* A mock is a function with the types
-//! of its activity. The inputs of its calls are available [afterwards](TestHub::calls). Slow
-//! activities are mocked by ones that [never](TestHubBuilder::never) end, and
-//! [events](TestHub::raise_event_after) arrive when the test says.
-//!
-//! *Across a restart*: [`reopen`](TestHub::reopen) and [`crash`](TestHub::crash) show whether it
-//! continues where it stopped.
-//!
-//! *Against its past*: keep a [`RecordedHistory`] of each path with the source, and
-//! [`verify_replay`] tells whether running instances would survive today's change.
+//! * **Virtual time.** A [`TestHub`] runs the same code as a production hub. When all work is done and
+//!   the test waits for a result, time jumps to the next timer, so a test that spans a week takes no
+//!   real time.
+//! * **Mocks.** A [mock](TestHubBuilder::mock) replaces an activity by a function with the same
+//!   parameter and result types. [`TestHub::calls`] returns the inputs that it received. A mock may
+//!   also [never](TestHubBuilder::never) return.
+//! * **Events.** [`TestHub::raise_event_after`] raises an event at a later virtual time.
+//! * **Restarts.** [`TestHub::reopen`] and [`TestHub::crash`] show whether instances continue where
+//!   they stopped.
+//! * **Changed code.** Keep a [`RecordedHistory`] of each path with the source. [`verify_replay`] says
+//!   whether an instance with that history could continue with the current code.
 //!
 //! ```standalone_crate
 //! # use std::time::Duration;
@@ -51,7 +47,7 @@
 //! assert_eq!((hub.now() - began).num_hours(), 48);
 //! assert_eq!(hub.calls::<ask_for_approval>(), [("boss".to_owned(), 500)]);
 //!
-//! // Nobody answers, and the program is restarted meanwhile.
+//! // There is no answer, and the program is restarted in the meantime.
 //! hub.start(expense(700).instance_id("dinner")).await?;
 //! hub.advance(Duration::from_hours(24)).await;
 //! let hub = hub.reopen().await?;
@@ -65,8 +61,8 @@
 //! # }
 //! ```
 //!
-//! To test a body alone, call it: `ask_for_approval::run("boss", 500).await` is a function call,
-//! and [`ActivityContext::for_test`](crate::ActivityContext::for_test) makes a context for it.
+//! To test the body of an activity without a hub, call it: `ask_for_approval::run("boss", 500).await`.
+//! [`ActivityContext::for_test`](crate::ActivityContext::for_test) makes a context for it.
 //!
 //! # How to test a store
 //!
@@ -76,9 +72,9 @@
 //! a program on it.
 //!
 //! Compiled with the feature `testing` only; nothing here runs in production.
-//!
-//! Read next: `hub.rs` (virtual time), `mocks.rs` (mocks and recorded calls), `history.rs`
-//! (histories as files), `conformance/mod.rs` (for authors of stores).
+
+// Read next: `hub.rs` (virtual time), `mocks.rs` (mocks and recorded calls), `history.rs`
+// (histories as files), `conformance/mod.rs` (for authors of stores).
 
 mod builder;
 mod cluster;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
 
-/// What a hub is made of and how much it uses.
+/// The partitions, processes and storage of a hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -26,7 +26,7 @@ pub struct Hub {
     pub memory_bytes: u64,
     /// Figures of the store.
     pub figures: BTreeMap<String, u64>,
-    /// The processes that share the hub; none from a server that does not tell.
+    /// The processes that share the hub; empty if the server does not report them.
     #[serde(default)]
     pub nodes: Vec<HubNode>,
     /// The partitions that no process owns.

@@ -64,7 +64,7 @@ pub struct AwaitedEntity<'a> {
     pub position: Option<u64>,
     /// The other instance that holds the lock of the entity.
     pub locked_by: Option<&'a str>,
-    /// Since when that instance holds the lock.
+    /// When that instance took the lock.
     pub locked_since: Option<DateTime<Utc>>,
 }
 
@@ -209,7 +209,7 @@ pub struct PendingTask {
     pub position: Option<u64>,
 }
 
-/// What a task is that an instance waits for.
+/// The kind of a task that an instance waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum PendingKind {

@@ -152,7 +152,7 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
         handler!(hub),
         Operation {
             id: "getHub",
-            summary: "Returns what the hub is made of and how much it uses.",
+            summary: "Returns the partitions, processes and storage of the hub.",
             answers: &[(200, Json("Hub"), "The hub.", &[])],
             ..NEW
         },

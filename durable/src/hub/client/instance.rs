@@ -59,6 +59,14 @@ impl InstanceHandle {
     /// [waits](crate::OrchestrationContext::wait_for_external_event) for it, now or later. The
     /// event is durable when this returns.
     ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # async fn approve(hub: TaskHub) -> Result<()> {
+    /// hub.instance("budget-7")?.raise_event("Approval", &true).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; [`ManageError::InvalidEvent`] if
     /// the event has no name, or the payload cannot be serialized or is too large;

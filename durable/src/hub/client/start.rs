@@ -22,6 +22,17 @@ use crate::registry::Runner;
 impl TaskHub {
     /// Starts an instance. When the returned future completes, the start is durable.
     ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn order(ctx: &OrchestrationContext, cents: u32) -> Result<u32> { Ok(cents) }
+    /// # async fn buy(hub: TaskHub) -> Result<()> {
+    /// let run = hub.start(order(500).instance_id("order-17")).await?;
+    /// let paid = run.result().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`StartError::AlreadyExists`] if the id is taken (see [`Call::replace_if`]),
     /// [`StartError::NotRegistered`] if this hub does not know the orchestration,

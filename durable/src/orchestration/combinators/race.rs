@@ -94,11 +94,11 @@ macro_rules! races {
         $race:ident of $count:literal
         ($($future:ident $variant:ident $place:literal $index:tt),+)
     )+) => {$(
-        #[doc = concat!("Who of ", $count, " was done first, with its result: see [`race`].")]
+        #[doc = concat!("Which of ", $count, " tasks completed first, with its result; see [`race`].")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $race<$($future),+> {
             $(
-                #[doc = concat!("The ", $place, " was done first.")]
+                #[doc = concat!("The ", $place, " completed first.")]
                 $variant($future),
             )+
         }

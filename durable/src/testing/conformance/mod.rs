@@ -5,8 +5,8 @@
 //!
 //! A store runs all of them with one line, [`conformance_tests!`](super::conformance_tests), and
 //! defines in [`StoreUnderTest`] how it is opened and how it crashes.
-//!
-//! Read next: `scene.rs` (the helpers of the tests).
+
+// Read next: `scene.rs` (the helpers of the tests).
 
 mod commit;
 mod creations;
