@@ -28,7 +28,7 @@ mod text;
 use std::collections::BTreeSet;
 
 use durable::client::{InstanceStatus, PendingWork};
-use durable::protocol::{HistoryEvent, Timestamp};
+use durable::protocol::{EventWait, HistoryEvent, Timestamp};
 
 pub use model::{Bar, Fold, Lane, LaneKind, LaneState, Phase, Point, PointKind, Start, Timeline};
 pub use text::{TextOptions, text};
@@ -57,6 +57,9 @@ pub struct Waits {
     pub tasks: BTreeSet<i32>,
     /// The names of the events that it waits for.
     pub events: Vec<String>,
+    /// The waits for these events, in the same order. An event without one counts as awaited since the
+    /// instance has last made progress.
+    pub event_waits: Vec<EventWait>,
     /// The names of the events that have arrived and were not read.
     pub unread: Vec<String>,
 }
@@ -66,6 +69,7 @@ impl From<&PendingWork> for Waits {
         Self {
             tasks: pending.tasks.iter().map(|task| task.event_id).collect(),
             events: pending.awaited_events.clone(),
+            event_waits: pending.event_waits.clone(),
             unread: pending.unread_events.clone(),
         }
     }

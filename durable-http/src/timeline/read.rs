@@ -249,9 +249,14 @@ impl<'a> Reader<'a> {
         self.answers.retain(|(_, draft)| !unread.contains(draft));
         for (number, name) in waits.events.iter().enumerate() {
             let index = self.source.history.len();
-            let since = self.progress;
+            let wait = waits.event_waits.get(number);
+            let (since, start) = match wait {
+                Some(wait) => (wait.since, Start::Known),
+                None => (self.progress, Start::Estimated),
+            };
             let mut draft = Draft::new(format!("w{number}"), LaneKind::Event, name, index, since);
-            draft.bar(since, now, Phase::Waiting, Start::Estimated);
+            draft.lane.source = wait.map(|wait| wait.source.clone());
+            draft.bar(since, now, Phase::Waiting, start);
             self.drafts.push(draft);
         }
     }

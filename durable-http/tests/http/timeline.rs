@@ -41,7 +41,7 @@ async fn a_timeline_has_lanes_of_tasks_events_and_children() {
         i instance parent running 04:05-05:35 running (known)
         t0 timer  completed 04:05-05:05 timer (known)
         t1 child hello completed 05:05-05:05 completed (scheduled)
-        w0 event later waiting 05:05-05:35 waiting (estimated)
+        w0 event later waiting 05:05-05:35 waiting (known)
     "#]]
     .assert_eq(&lanes(&shown));
     let child = &shown["lanes"][2];
@@ -57,7 +57,7 @@ async fn a_timeline_has_lanes_of_tasks_events_and_children() {
     let late = ask(&format!("GET {INSTANCES}/p/timeline?{late}"), "").await.json();
     expect![[r#"
         i instance parent running 05:10-05:20 running (known)
-        w0 event later waiting 05:10-05:20 waiting (estimated)
+        w0 event later waiting 05:10-05:20 waiting (known)
     "#]]
     .assert_eq(&lanes(&late));
     hub.shutdown().await.unwrap();

@@ -46,7 +46,7 @@ async fn every_tab_shows_its_part_of_the_instance() {
         ("history?rows=full&q=nothing", "No event matches."),
         ("history?e=1", "id=\"e1\""),
         ("pending", "approval"),
-        ("source", "No line is known."),
+        ("source", "waits here"),
         ("sequence", "The instance has called nothing"),
         ("children", "No children."),
         ("entities", "No entities."),

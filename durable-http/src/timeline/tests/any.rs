@@ -33,6 +33,7 @@ impl Random {
             tasks: (0..below).filter(|_| self.below(2) == 0).collect(),
             events: vec!["charge".to_owned(), "ship".to_owned()],
             unread: vec!["price".to_owned(), "Price".to_owned()],
+            ..Waits::default()
         }
     }
 }

@@ -51,7 +51,7 @@ fn check(history: &History, waits: Option<&Waits>, now: i64, expected: &Expect) 
 fn waits(tasks: &[i32], events: &[&str], unread: &[&str]) -> Waits {
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let tasks = tasks.iter().copied().collect();
-    Waits { tasks, events: names(events), unread: names(unread) }
+    Waits { tasks, events: names(events), unread: names(unread), ..Waits::default() }
 }
 
 fn completed() -> History {
@@ -203,6 +203,20 @@ fn awaited_events_and_unread_events_come_from_what_the_instance_waits_for() {
         w0 Event Waiting critical: ~3..10 Waiting
     "#]],
     );
+}
+
+#[test]
+fn an_event_is_awaited_since_its_wait_began_on_the_line_of_the_wait() {
+    let mut history = History::new();
+    history.start(0).raise(3, "Aproval");
+    let mut waits = waits(&[], &["approval"], &["Aproval"]);
+    let wait = json!({ "name": "approval", "source": "src/a.rs:7", "since": at(0) });
+    waits.event_waits = vec![serde_json::from_value(wait).unwrap()];
+    let timeline = of(&history, Some(&waits), 10, &View::default());
+    let lane = timeline.lanes.iter().find(|lane| lane.id == "w0").unwrap();
+    assert_eq!(lane.source.as_deref(), Some("src/a.rs:7"));
+    assert_eq!(serde_json::to_value(lane.since).unwrap(), json!(at(0)));
+    assert_eq!(lane.bars[0].start, Start::Known);
 }
 
 #[test]
