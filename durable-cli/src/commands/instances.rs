@@ -38,7 +38,10 @@ pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), C
     if has_more && session.is_for_people() {
         session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));
     }
-    if session.io.is_terminal && session.is_for_people() && !items.is_empty() {
+    let is_open = |item: &RawValue| {
+        read::<InstanceStatus>(item).is_ok_and(|it| !it.runtime_status.is_finished())
+    };
+    if session.io.is_terminal && is_table && items.iter().any(|item| is_open(item)) {
         session.io.tell("`durable pending` says what instances wait for, and why\n");
     }
     Ok(())
