@@ -19,6 +19,7 @@ mod foreign;
 mod power_loss;
 #[path = "../support/seed.rs"]
 mod seed;
+mod segments;
 mod shim;
 mod snapshot;
 mod trace;

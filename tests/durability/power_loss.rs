@@ -13,10 +13,14 @@ use crate::check::{Case, Finding};
 use crate::child::{self, End, Judge, Marks, Session};
 use crate::disk::Disk;
 use crate::seed::{self, Random};
+use crate::segments;
 use crate::shim::Shim;
 use crate::snapshot::Snapshot;
 use crate::trace::{self, Deed, Entry};
 use crate::work::{Size, Step, Work};
+
+/// sled's configuration of a tree with segments of 512 KiB.
+const SMALL_SEGMENTS: &[u8] = include_bytes!("../compat/folders/v1/closed/sled/conf");
 
 /// One work, and what is wrong with what crashes left of it.
 struct Trial {
@@ -52,9 +56,19 @@ impl Trial {
         Session { root: root.to_owned(), seed, size: Size::Large, steps, to, end }
     }
 
-    /// Does the whole work, in processes that end in several ways, and gives the record.
-    fn record(&self) -> Vec<Entry> {
-        let (root, steps) = (self.shim.root(), self.steps);
+    /// Makes the tree one with small segments, as those of version 0.1 were.
+    fn with_small_segments(self) -> Self {
+        let tree = self.shim.root().join("hub/sled");
+        fs::create_dir_all(&tree).unwrap();
+        fs::write(tree.join("conf"), SMALL_SEGMENTS).unwrap();
+        self
+    }
+
+    /// Does the whole work, in processes that end in several ways, and gives what was there and the
+    /// record.
+    fn record(&self) -> (Snapshot, Vec<Entry>) {
+        let (root, seed, steps) = (self.shim.root(), self.seed, self.steps);
+        let start = Snapshot::of(root);
         for (to, end) in [
             (steps / 4, End::Closed),
             (steps / 2, End::KilledInStep),
@@ -66,8 +80,10 @@ impl Trial {
         let done = Marks { acknowledged: steps, issued: steps, ..Marks::default() };
         assert_eq!(Marks::of(root), done, "the work is done without an error");
         let entries = trace::read(self.shim.trace());
-        explains(&entries, Disk::default(), root);
-        entries
+        explains(&entries, Disk::holding(&start), root);
+        let faults = segments::faults(&entries, root);
+        assert_eq!(faults, [""; 0], "what sled takes for durable, seed {seed}");
+        (start, entries)
     }
 
     /// Moments of a record, in order: some just behind the opening of the store, whose content has been
@@ -191,9 +207,12 @@ fn acknowledged_commits_survive_a_power_loss() {
     let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
     for seed in seed..seed + works {
         let mut trial = Trial::new(seed, steps);
-        let entries = trial.record();
+        if seed % 2 == 0 {
+            trial = trial.with_small_segments();
+        }
+        let (start, entries) = trial.record();
         let moments = trial.moments(&entries, states);
-        let start = (Disk::default(), Marks::default());
+        let start = (Disk::holding(&start), Marks::default());
         walk(&entries, &moments, start, |disk, marks, moment| {
             trial.crash(disk, marks, &format!("moment-{moment}"));
         });
@@ -207,10 +226,10 @@ fn acknowledged_commits_survive_a_second_power_loss() {
     let (states, again, steps) = if seed::is_long() { (60, 8, 150) } else { (6, 4, 60) };
     let mut trial = Trial::new(seed, steps);
     let work = Work::new(seed, Size::Large, steps).steps;
-    let entries = trial.record();
+    let (start, entries) = trial.record();
     let mut moments = trial.moments(&entries, states);
     moments.dedup();
-    walk(&entries, &moments, (Disk::default(), Marks::default()), |disk, marks, moment| {
+    walk(&entries, &moments, (Disk::holding(&start), Marks::default()), |disk, marks, moment| {
         // Who opens the store must be able to tell how many steps it holds.
         let under_way = &work[..marks.issued][marks.acknowledged..];
         if under_way.iter().all(|step| matches!(step, Step::Commit(_))) {
@@ -221,12 +240,22 @@ fn acknowledged_commits_survive_a_second_power_loss() {
     trial.assert_all_right();
 }
 
+/// A batch of a checkpoint, and what sled makes of it later, fills several segments of a small size.
+#[test]
+fn sled_takes_nothing_for_durable_before_it_is() {
+    let works = if seed::is_long() { 40 } else { 3 };
+    for seed in 1..=works {
+        Trial::new(seed, 300).with_small_segments().record();
+    }
+}
+
 /// The model is sharp: had no sync an effect, it would find that something is lost.
 #[test]
 fn a_store_that_does_not_sync_is_detected() {
     let mut trial = Trial::new(seed::seed(), 40);
-    let entries = trial.record();
+    let (start, entries) = trial.record();
     let moments = trial.moments(&entries, 12);
+    assert!(start.files.is_empty());
     let start = (Disk::that_never_syncs(), Marks::default());
     walk(&entries, &moments, start, |disk, marks, moment| {
         trial.crash(disk, marks, &format!("moment-{moment}"));

@@ -68,9 +68,18 @@ impl Base {
         self.pieces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes a batch that is durable after the next [`sync`](Self::sync): to a tree that is of no use
+    /// before.
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let _whole = self.pieces.write();
         self.tree.apply(batch)
+    }
+
+    /// Writes a batch and makes it durable.
+    pub(super) fn write_durably(&self, batch: Batch) -> Result<(), StoreError> {
+        let keys = batch.keys();
+        self.write(batch)?;
+        self.tree.sync_batch(&keys)
     }
 
     /// The last log frame up to which the tree is complete.

@@ -372,8 +372,8 @@ impl<F: Fn(usize, usize) -> Result<(), StoreError>> Writer<'_, F> {
         }
         (self.before)(self.entries, self.bytes)?;
         (self.operations, self.bytes) = (0, 0);
-        self.base.write(std::mem::take(&mut self.batch))?;
-        if self.syncs { self.base.sync() } else { Ok(()) }
+        let batch = std::mem::take(&mut self.batch);
+        if self.syncs { self.base.write_durably(batch) } else { self.base.write(batch) }
     }
 }
 

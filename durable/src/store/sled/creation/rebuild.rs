@@ -91,6 +91,5 @@ fn batch_of(changes: &mut IndexChanges, base: &Base) -> Result<Batch, StoreError
 
 fn write(base: &Base, batch: Batch) -> Result<(), StoreError> {
     base.reserve(FREE_TO_WRITE)?;
-    base.write(batch)?;
-    base.sync()
+    base.write_durably(batch)
 }

@@ -14,4 +14,8 @@ impl Batch {
     pub(in crate::store::sled) fn remove(&mut self, key: impl Into<IVec>) {
         self.0.push((key.into(), None));
     }
+
+    pub(in crate::store::sled) fn keys(&self) -> Vec<IVec> {
+        self.0.iter().map(|(key, _)| key.clone()).collect()
+    }
 }

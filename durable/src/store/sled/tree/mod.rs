@@ -94,6 +94,15 @@ impl Tree {
         }
     }
 
+    /// Makes a batch with these keys durable.
+    pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
+        match self {
+            Self::Sled(tree) => tree.sync_batch(keys),
+            #[cfg(feature = "testing")]
+            Self::Simulated(tree) => tree.sync(),
+        }
+    }
+
     pub(super) fn disk_bytes(&self) -> u64 {
         match self {
             Self::Sled(tree) => tree.disk_bytes(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use sled::{Db, Mode};
+use sled::{Db, IVec, Mode};
 
 use super::super::error::sled_error;
 use super::super::system;
@@ -26,11 +26,19 @@ pub(in super::super) struct SledTree {
     /// Dropped before sled's file is waited for, because its thread has sled open as well.
     stalls: StallGuard,
     file: SledFile,
+    /// The size of the segments of sled's file, in bytes.
+    segment: usize,
 }
 
 /// Our own handle of sled's file, to sync it.
 #[derive(Debug)]
 struct SledFile(File);
+
+/// The size of the segments of a new file, in bytes. It is larger than anything that is normally
+/// written between two syncs (`docs/design.md`, assumption 9).
+const SEGMENT: usize = 4 * 1024 * 1024;
+/// How many keys of a batch are visited between two flushes.
+const VISITED_AT_ONCE: usize = 32;
 
 /// How often to check whether sled has released its file.
 const LET_GO_TRIES: u32 = 100;
@@ -73,8 +81,10 @@ impl SledTree {
             return Err(StoreError::InUse { path, owner: None });
         }
         finish_snapshots(path)?;
+        let segment = segment_size(path).unwrap_or(SEGMENT);
         let config = sled::Config::new()
             .path(path)
+            .segment_size(segment)
             .mode(Mode::HighThroughput)
             .cache_capacity(cache_bytes)
             .flush_every_ms(None);
@@ -84,7 +94,7 @@ impl SledTree {
         let file = file.map_err(|error| StoreError::io(doing(), error))?;
         let tree = sled::Tree::clone(&db);
         let stalls = StallGuard::start(tree.clone(), config.clone())?;
-        Ok(Self { tree, db, config, stalls, file: SledFile(file) })
+        Ok(Self { tree, db, config, stalls, file: SledFile(file), segment })
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
@@ -108,13 +118,50 @@ impl SledTree {
     }
 
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.stalls.flush(|| self.db.flush()).map_err(sled_error)?;
+        self.flush()?;
+        self.sync_file()
+    }
+
+    /// Makes a batch durable that changed these keys, and everything that sled writes because of it.
+    ///
+    /// sled splits and merges the nodes that a batch changed when a call next visits them, even to read
+    /// them. Such writes would add up without a sync, so all keys are visited now. Between two syncs,
+    /// less than a segment must be written (`docs/design.md`, assumption 9).
+    pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
+        let mut unsynced = self.flush()?;
+        for keys in keys.chunks(VISITED_AT_ONCE) {
+            if unsynced > self.segment / 8 {
+                self.sync_file()?;
+                unsynced = 0;
+            }
+            for key in keys {
+                self.tree.contains_key(key).map_err(sled_error)?;
+            }
+            unsynced += self.flush()?;
+        }
+        self.sync_file()
+    }
+
+    /// Writes what sled has in memory to its file; returns how many bytes this call wrote.
+    fn flush(&self) -> Result<usize, StoreError> {
+        self.stalls.flush(|| self.db.flush()).map_err(sled_error)
+    }
+
+    fn sync_file(&self) -> Result<(), StoreError> {
         self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
     }
 
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or_default()
     }
+}
+
+/// The size of the segments of an existing file, in bytes, which sled cannot change.
+fn segment_size(path: &Path) -> Option<usize> {
+    let conf = fs::read(path.join("conf")).ok()?;
+    let size =
+        conf.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"segment_size: "))?;
+    str::from_utf8(size).ok()?.parse().ok()
 }
 
 /// Finishes a snapshot that a crash interrupted while sled opened. sled writes a snapshot under a

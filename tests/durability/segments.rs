@@ -1,0 +1,125 @@
+//! What sled takes for durable is durable.
+//!
+//! sled's file is a log in segments. A segment begins with a header: the position in the log at which
+//! the segment begins, and a *stable* position, up to which the log had been written at that time.
+//! After a crash, sled looks for damage only in the segment of the latest stable position that it
+//! finds and in later ones, and takes everything before that for whole. So in the record of a work:
+//!
+//! 1. When a header is written, the log is durable up to the segment of its stable position.
+//! 2. No segment is overwritten in which sled would look for damage, if the power failed now and left
+//!    only what is durable.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use crate::trace::{Deed, Entry, Sync};
+
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    /// Where the segment begins in the log.
+    position: u64,
+    stable: u64,
+}
+
+/// A write to the file that may not be durable.
+struct Write {
+    segment: u64,
+    /// Where it begins in the log.
+    position: u64,
+    header: Option<Header>,
+}
+
+/// sled's file, as a record shows it up to some entry.
+struct Segments {
+    size: u64,
+    current: BTreeMap<u64, Header>,
+    durable: BTreeMap<u64, Header>,
+    unsynced: Vec<Write>,
+    made_durable: usize,
+    /// How many writes a sync that has begun will make durable.
+    begun: BTreeMap<u64, usize>,
+    wrong: Vec<String>,
+}
+
+/// What is wrong in the record of a work on the hub in `root/hub`, whose tree was made in it.
+pub(crate) fn faults(entries: &[Entry], root: &Path) -> Vec<String> {
+    let conf = fs::read(root.join("hub/sled/conf")).unwrap();
+    let conf = String::from_utf8_lossy(&conf);
+    let size = conf.lines().find_map(|line| line.strip_prefix("segment_size: ")).unwrap();
+    let mut segments = Segments {
+        size: size.parse().unwrap(),
+        current: BTreeMap::new(),
+        durable: BTreeMap::new(),
+        unsynced: Vec::new(),
+        made_durable: 0,
+        begun: BTreeMap::new(),
+        wrong: Vec::new(),
+    };
+    let of_file = entries.iter().filter(|entry| entry.path == Path::new("hub/sled/db"));
+    of_file.for_each(|entry| segments.apply(&entry.deed));
+    segments.wrong
+}
+
+impl Segments {
+    fn apply(&mut self, deed: &Deed) {
+        match deed {
+            Deed::Write { offset, data } => self.write(*offset, data),
+            Deed::Resize(len) => self.durable.retain(|segment, _| segment * self.size < *len),
+            Deed::Sync(Sync::Begins, number) => {
+                self.begun.insert(*number, self.made_durable + self.unsynced.len());
+            }
+            Deed::Sync(Sync::Ends, number) => {
+                let until = self.begun.remove(number).unwrap_or_default();
+                let count = until.saturating_sub(self.made_durable);
+                self.made_durable += count;
+                for Write { segment, header, .. } in self.unsynced.drain(..count) {
+                    self.durable.extend(header.map(|header| (segment, header)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, offset: u64, data: &[u8]) {
+        let (segment, within) = (offset / self.size, offset % self.size);
+        let header = (within == 0).then(|| self.header(data)).flatten();
+        if let Some(header) = header {
+            self.check(segment, header);
+            self.current.insert(segment, header);
+        }
+        if let Some(current) = self.current.get(&segment) {
+            let position = current.position + within;
+            self.unsynced.push(Write { segment, position, header });
+        }
+    }
+
+    /// The header at the beginning of a segment; what sled writes to clear one is none.
+    fn header(&self, data: &[u8]) -> Option<Header> {
+        let number = |at: usize| {
+            let bytes = data.get(at..at + 8)?.try_into().ok()?;
+            Some(i64::from_le_bytes(bytes) ^ i64::MAX)
+        };
+        let position = u64::try_from(number(4)?).ok()?;
+        // Before anything is written, it is -1.
+        let stable = u64::try_from(number(12)?.max(0)).ok()?;
+        let is_header = position % self.size == 0 && stable <= position;
+        is_header.then_some(Header { position, stable })
+    }
+
+    fn check(&mut self, segment: u64, header: Header) {
+        let start = |position: u64| position / self.size * self.size;
+        let begins = start(header.stable);
+        if let Some(lost) = self.unsynced.iter().find(|write| write.position < begins) {
+            let at = lost.position;
+            self.wrong.push(format!("{header:?} is written while position {at} is not durable"));
+        }
+        let others = self.durable.iter().filter(|(other, _)| **other != segment);
+        let stable = others.map(|(_, header)| header.stable).max().unwrap_or_default();
+        if let Some(old) = self.durable.get(&segment)
+            && old.position >= start(stable)
+        {
+            self.wrong.push(format!("{header:?} overwrites {old:?}, and {stable} is stable"));
+        }
+    }
+}
