@@ -1,9 +1,10 @@
 //! I15: nobody sleeps past its time.
 //!
-//! "A timer fires at its time, or as soon afterwards as the hub can" (`create_timer`). In the calm
-//! phase time passes only when nobody can go on, so nothing is late.
+//! "A timer fires at its time, or as soon afterwards as the hub can" (`create_timer`); "limits
+//! the time of the whole call, including all attempts and the waits between them" (`timeout`). In the
+//! calm phase time passes only when nobody can go on, so nothing is late.
 
-use durable::protocol::{EventKind, HistoryEvent, Timestamp};
+use durable::protocol::{EventKind, HistoryEvent, InstanceId, Timestamp};
 use durable::store::EpisodeWrite;
 
 #[derive(Debug, Default)]
@@ -33,6 +34,7 @@ impl Punctual {
             return Ok(());
         }
         for event in &episode.events {
+            call_in_time(&episode.record.instance_id, event, history, since)?;
             let EventKind::TimerFired { timer_id, fire_at } = &event.kind else { continue };
             // It may be set for a time that has passed.
             let is_it = |event: &&HistoryEvent| event.event_id == *timer_id && *timer_id >= 0;
@@ -44,5 +46,32 @@ impl Punctual {
             }
         }
         Ok(())
+    }
+}
+
+/// An answer of an activity is not later than the call's time limit.
+fn call_in_time(
+    id: &InstanceId,
+    answer: &HistoryEvent,
+    history: &[HistoryEvent],
+    since: Timestamp,
+) -> Result<(), String> {
+    let (EventKind::TaskCompleted { task_scheduled_id: task, .. }
+    | EventKind::TaskFailed { task_scheduled_id: task, .. }
+    | EventKind::TaskAttemptFailed { task_scheduled_id: task, .. }) = &answer.kind
+    else {
+        return Ok(());
+    };
+    let called = history.iter().find(|event| event.event_id == *task);
+    let limit = called.and_then(|called| {
+        let EventKind::TaskScheduled { input, .. } = &called.kind else { return None };
+        Some(called.timestamp.after(super::retry::call(input)?.timeout?.positive()))
+    });
+    match limit.filter(|limit| *limit > since && answer.timestamp > *limit) {
+        Some(limit) => Err(format!(
+            "I15 task {task} of {id} is answered at {}, and its time is up at {limit}",
+            answer.timestamp
+        )),
+        None => Ok(()),
     }
 }

@@ -139,6 +139,7 @@ impl Open {
     }
 }
 
-fn call(input: &Json) -> Option<Activity> {
+/// The call of an activity, from its input.
+pub(super) fn call(input: &Json) -> Option<Activity> {
     input.read::<Activity>().ok().or_else(|| Some(input.read::<(Activity,)>().ok()?.0))
 }
