@@ -69,6 +69,10 @@ pub(super) fn notify(effects: &mut Vec<Effect>, notices: impl IntoIterator<Item 
 /// Updates the due list for an instance that is not written.
 pub(super) fn keep_due(list: &mut DueList, resident: &mut Resident) {
     let Some(execution) = &resident.execution else { return };
+    #[cfg(feature = "testing")]
+    if let Some(stored) = resident.record.next_due.filter(|it| execution.next_due() != Some(*it)) {
+        list.note_stale((stored, resident.record.instance_id.clone()));
+    }
     let due = execution.next_due();
     let is_known = due == resident.record.next_due;
     let written_by = if is_known { resident.due_written_by } else { None };

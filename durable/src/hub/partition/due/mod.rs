@@ -47,13 +47,25 @@ pub(crate) struct DueList {
     horizon: Option<Entry>,
     /// The number of the last write that is durable.
     durable: Arc<AtomicU64>,
+    /// The entries that the store has, although the present code is due at another time.
+    #[cfg(feature = "testing")]
+    stale: BTreeSet<Entry>,
 }
 
 impl DueList {
     /// The list of a partition before its entries are loaded.
     pub(crate) fn new(sizes: DueSizes, durable: Arc<AtomicU64>) -> Self {
         let (soon, later, leaving) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { sizes, soon, later, leaving, horizon: None, durable }
+        Self {
+            sizes,
+            soon,
+            later,
+            leaving,
+            horizon: None,
+            durable,
+            #[cfg(feature = "testing")]
+            stale: BTreeSet::new(),
+        }
     }
 
     /// Reads the first entries. `ask` reads a number of entries after the given one from the store.
@@ -80,12 +92,19 @@ impl DueList {
         }
     }
 
-    /// Whether it will return this entry, which the store has if `is_stored`.
+    /// Notes that the store has an entry at which nothing is due, because the code has changed since it
+    /// was written.
+    #[cfg(feature = "testing")]
+    pub(crate) fn note_stale(&mut self, entry: Entry) {
+        self.stale.insert(entry);
+    }
+
+    /// Whether it will return this entry, which the store has if `is_stored`, or need not.
     #[cfg(feature = "testing")]
     pub(crate) fn will_return(&self, entry: &Entry, is_stored: bool) -> bool {
         let is_beyond = self.horizon.as_ref().is_some_and(|horizon| entry > horizon);
         let is_later = is_beyond && (is_stored || self.later.contains_key(entry));
-        is_later || self.soon.contains_key(entry)
+        is_later || self.soon.contains_key(entry) || (is_stored && self.stale.contains(entry))
     }
 
     /// The earliest time at which an instance may be due.
@@ -137,6 +156,8 @@ impl DueList {
     }
 
     fn insert(&mut self, entry: Entry, written_by: WrittenBy) {
+        #[cfg(feature = "testing")]
+        self.stale.remove(&entry);
         if self.horizon.as_ref().is_none_or(|horizon| entry <= *horizon) {
             self.soon.insert(entry, written_by);
             return;
