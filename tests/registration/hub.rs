@@ -152,8 +152,8 @@ async fn instances_are_found_by_id_and_type() -> Result<()> {
     let error = hub.find_instance::<hello_sequence>("here").await.unwrap_err().to_string();
     assert_eq!(
         error,
-        "instance `here` belongs to orchestration `nothing`, not `hello_sequence`; look it up as the \
-         former, or with `TaskHub::instance`, which accepts any"
+        "instance `here` belongs to orchestration `nothing`, not `hello_sequence`; look it up as \
+         `nothing`, or with `TaskHub::instance`, which accepts every orchestration"
     );
     hub.shutdown().await?;
     Ok(())

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "sled")]
+use super::open_folder::OpenFolder;
 use crate::panics::{self, Guarded};
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -21,11 +23,25 @@ use crate::store::{
 };
 
 /// A store that does not panic.
-pub(crate) struct GuardedStore(Guarded<Arc<dyn Store>>);
+pub(crate) struct GuardedStore {
+    store: Guarded<Arc<dyn Store>>,
+    /// The folder of the store, if the hub has opened it. Dropped after the store.
+    #[cfg(feature = "sled")]
+    folder: Option<OpenFolder>,
+}
 
 impl GuardedStore {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self(Guarded::new(store))
+        Self {
+            store: Guarded::new(store),
+            #[cfg(feature = "sled")]
+            folder: None,
+        }
+    }
+
+    #[cfg(feature = "sled")]
+    pub(super) fn in_folder(store: Arc<dyn Store>, folder: OpenFolder) -> Self {
+        Self { folder: Some(folder), ..Self::new(store) }
     }
 
     fn call<T>(
@@ -37,7 +53,7 @@ impl GuardedStore {
             doing: doing.to_owned(),
             panic: panic.message,
         };
-        panics::catch(|| call(&**self.0.get())).map_err(panicked).flatten()
+        panics::catch(|| call(&**self.store.get())).map_err(panicked).flatten()
     }
 }
 
@@ -125,7 +141,7 @@ impl Store for GuardedStore {
     }
 
     fn usage(&self) -> Usage {
-        panics::catch(|| self.0.get().usage()).unwrap_or_default()
+        panics::catch(|| self.store.get().usage()).unwrap_or_default()
     }
 
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
@@ -133,20 +149,24 @@ impl Store for GuardedStore {
     }
 
     fn cluster(&self) -> Option<&dyn Cluster> {
-        let has_one = panics::catch(|| self.0.get().cluster().is_some()).unwrap_or_default();
+        let has_one = panics::catch(|| self.store.get().cluster().is_some()).unwrap_or_default();
         has_one.then_some(self as &dyn Cluster)
     }
 
     fn default_partitions(&self) -> u16 {
-        panics::catch(|| self.0.get().default_partitions()).unwrap_or(1)
+        panics::catch(|| self.store.get().default_partitions()).unwrap_or(1)
     }
 
     fn transactions(&self) -> Option<StoreTransactions> {
-        panics::catch(|| self.0.get().transactions()).unwrap_or_default()
+        panics::catch(|| self.store.get().transactions()).unwrap_or_default()
     }
 
     fn give_up(&self) {
-        panics::shield(|| self.0.get().give_up());
+        #[cfg(feature = "sled")]
+        if let Some(folder) = &self.folder {
+            folder.close();
+        }
+        panics::shield(|| self.store.get().give_up());
     }
 }
 
@@ -195,7 +215,7 @@ impl Cluster for GuardedStore {
 
     fn interrupt(&self) {
         panics::shield(|| {
-            if let Some(cluster) = self.0.get().cluster() {
+            if let Some(cluster) = self.store.get().cluster() {
                 cluster.interrupt();
             }
         });
@@ -220,6 +240,6 @@ impl Cluster for GuardedStore {
 
 impl fmt::Debug for GuardedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.get().fmt(f)
+        self.store.get().fmt(f)
     }
 }

@@ -31,6 +31,8 @@ mod mailboxes;
 #[cfg(feature = "testing")]
 pub(crate) mod met;
 mod nodes;
+#[cfg(feature = "sled")]
+mod open_folder;
 mod opening;
 mod ownership;
 mod partition;
