@@ -56,7 +56,6 @@ pub trait Activity: Definition {}
     note = "annotate the function with `#[orchestrator]`; an activity is called by an \
             orchestrator"
 )]
-#[doc(alias = "workflow")]
 pub trait Orchestrator: Definition {
     /// The return type of the function, as written.
     type Return;

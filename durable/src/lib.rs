@@ -57,7 +57,9 @@ pub use uuid::Uuid;
 pub use activity::{ActivityContext, State};
 #[doc(inline)]
 pub use client::{InstanceHandle, OrchestrationHandle, TaskHub};
-pub use definition::{Activity, Orchestrator};
+pub use definition::Activity;
+#[doc(alias = "workflow")]
+pub use definition::Orchestrator;
 pub use durable_macros::{activity, allow, deterministic, entity, event, helper, orchestrator};
 #[doc(inline)]
 pub use entity::{Entity, EntityContext};
@@ -74,9 +76,14 @@ pub use retry::RetryPolicy;
 #[doc(hidden)]
 pub use store::fuzz;
 #[doc(inline)]
-pub use task::{
-    Call, as_completed, join, join_all, race, select_all, timeout, try_join, try_join_all,
-};
+pub use task::{Call, timeout, try_join, try_join_all};
+// rustdoc does not find the aliases of an item that is inlined, but those of its `pub use`.
+#[doc(inline, alias("FuturesUnordered", "buffer_unordered"))]
+pub use task::as_completed;
+#[doc(inline, alias("when_all", "task_all"))]
+pub use task::{join, join_all};
+#[doc(inline, alias("when_any", "select"))]
+pub use task::{race, select_all};
 
 /// What nearly every program needs: `use durable::prelude::*;`.
 ///

@@ -70,6 +70,23 @@ fn every_source_opens_with_a_module_doc() {
     none(&sources().into_iter().filter_map(bare).collect::<Vec<_>>());
 }
 
+/// rustdoc does not find the aliases of an item that is inlined, but those of its `pub use`.
+#[test]
+fn aliases_for_the_search_are_where_rustdoc_finds_them() {
+    let mut lost = Vec::new();
+    for (path, text) in library().into_iter().filter(|(path, _)| path.starts_with("durable/")) {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("#[doc(alias"))
+        {
+            let item = lines[at..].iter().find(|line| !line.starts_with("#["));
+            if item.is_none_or(|item| !item.starts_with("pub use ")) {
+                lost.push(format!("{path}:{}", at + 1));
+            }
+        }
+    }
+    none(&lost);
+}
+
 #[test]
 fn sources_are_ascii() {
     let foreign = |(path, text): (String, String)| {

@@ -30,8 +30,6 @@ use crate::orchestration::durable::Durable;
 ///     Ok("none".to_owned())
 /// }
 /// ```
-#[doc(alias = "FuturesUnordered")]
-#[doc(alias = "buffer_unordered")]
 pub fn as_completed<I>(tasks: I) -> AsCompleted<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: Durable + IntoFuture>,

@@ -21,7 +21,6 @@ use crate::orchestration::durable::Durable;
 ///     Ok(format!("{}, {}", flight?, hotel?))
 /// }
 /// ```
-#[doc(alias = "when_all")]
 pub fn join<T: JoinTuple<Children = C>, C>(tasks: T) -> Join<C> {
     Join { children: tasks.into_children() }
 }

@@ -21,8 +21,6 @@ use crate::orchestration::durable::Durable;
 ///     Ok(copies.into_iter().flatten().sum()) // those that failed are left out
 /// }
 /// ```
-#[doc(alias = "when_all")]
-#[doc(alias = "task_all")]
 pub fn join_all<I>(tasks: I) -> JoinAll<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: Durable + IntoFuture>,

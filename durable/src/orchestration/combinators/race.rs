@@ -28,8 +28,6 @@ use crate::orchestration::durable::Durable;
 ///     }
 /// }
 /// ```
-#[doc(alias = "select")]
-#[doc(alias = "when_any")]
 pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
     Race { children: Some(tasks.into_children()) }
 }

@@ -37,8 +37,6 @@ use crate::orchestration::durable::Durable;
 ///     Ok(times)
 /// }
 /// ```
-#[doc(alias = "when_any")]
-#[doc(alias = "select")]
 pub fn select_all<I>(tasks: I) -> SelectAll<<I::Item as IntoFuture>::IntoFuture>
 where
     I: IntoIterator<Item: Selectable>,
