@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod layers;
+mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

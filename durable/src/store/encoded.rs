@@ -444,6 +444,10 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
         self.inner_cluster()?.members()
     }
 
+    fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.inner_cluster()?.time()
+    }
+
     fn leave(&self) -> Result<(), StoreError> {
         self.inner_cluster()?.leave()
     }
