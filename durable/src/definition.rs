@@ -41,6 +41,28 @@ pub trait Definition: Sized + 'static {
 }
 
 /// A function annotated with [`#[activity]`](macro@crate::activity). The attribute implements it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use durable::Activity;
+/// use durable::prelude::*;
+/// use durable::task::Call;
+///
+/// /// How this program calls services that are sometimes down.
+/// fn patiently<A: Activity>(call: Call<A>) -> Call<A> {
+///     let policy = RetryPolicy::new(10, Duration::from_secs(1)).backoff_coefficient(2.0);
+///     call.attempt_timeout(Duration::from_secs(30)).retry(policy)
+/// }
+///
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<String> { Ok(format!("charged {cents}")) }
+///
+/// #[orchestrator]
+/// async fn pay(ctx: &OrchestrationContext, cents: u32) -> Result<String> {
+///     Ok(patiently(charge(cents)).await?)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an activity",
     label = "only an activity runs in attempts that can each time out",
@@ -50,6 +72,18 @@ pub trait Activity: Definition {}
 
 /// A function annotated with [`#[orchestrator]`](macro@crate::orchestrator). The attribute
 /// implements it.
+///
+/// ```
+/// use durable::Orchestrator;
+/// use durable::prelude::*;
+/// use durable::task::Call;
+///
+/// /// Starts an orchestration whose instances this program finds by a tag.
+/// async fn start_for<O: Orchestrator>(hub: &TaskHub, customer: &str, call: Call<O>) -> Result<String> {
+///     let run = hub.start(call.tag("customer", customer)).await?;
+///     Ok(run.instance_id().to_string())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an orchestrator",
     label = "only orchestrations have instances that can be started",

@@ -29,6 +29,32 @@ use crate::transaction::EffectCodec;
 ///
 /// It runs on the threads that read and commit, so it must be fast: fetch keys when the program
 /// starts, not for each value. A panic becomes an error of the store.
+///
+/// The example `encrypted` encrypts. This codec only shows the shape:
+///
+/// ```
+/// use durable::protocol::InstanceId;
+/// use durable::store::{EncodedPayload, EncodedStore, MemoryStore, PayloadCodec, StoreError};
+///
+/// /// Writes every text backwards.
+/// #[derive(Debug)]
+/// struct Reversed;
+///
+/// impl PayloadCodec for Reversed {
+///     fn encode(&self, text: &str, _: &InstanceId) -> Result<EncodedPayload, StoreError> {
+///         Ok(EncodedPayload::new("reversed", text.chars().rev().collect::<String>()))
+///     }
+///
+///     fn decode(&self, payload: &EncodedPayload, _: &InstanceId) -> Result<String, StoreError> {
+///         match payload.key.as_str() {
+///             "reversed" => Ok(payload.data.chars().rev().collect()),
+///             key => Err(StoreError::backend("cannot decode a value", format!("no key `{key}`"))),
+///         }
+///     }
+/// }
+///
+/// let store = EncodedStore::new(MemoryStore::default(), Reversed);
+/// ```
 pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
     /// Encodes a text that belongs to an instance. Encryption should authenticate the instance id,
     /// so that nobody with access to the store can move a value to another instance.

@@ -140,6 +140,25 @@ pub use crate::transaction::{
 /// # Threads
 /// Methods are called from several threads at once and may block: the hub never calls them on a
 /// thread of an async runtime. A store in another process simply waits for each answer.
+///
+/// # Example
+/// A program can read a store itself, for example one that no hub has open:
+///
+/// ```
+/// use durable::protocol::RuntimeStatus;
+/// use durable::store::{InstanceFilter, MemoryStore, Store, StoreError};
+///
+/// /// The ids of the first failed instances.
+/// fn failed(store: &impl Store) -> Result<Vec<String>, StoreError> {
+///     let mut filter = InstanceFilter::default();
+///     filter.statuses = vec![RuntimeStatus::Failed];
+///     let page = store.instances(&filter, None, 100)?;
+///     Ok(page.instances.iter().map(|record| record.instance_id.to_string()).collect())
+/// }
+///
+/// assert!(failed(&MemoryStore::default())?.is_empty());
+/// # Ok::<(), StoreError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store",
     label = "expected a `SledStore`, a `MemoryStore`, or a type that implements `durable::store::Store`"
