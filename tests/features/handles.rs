@@ -61,7 +61,7 @@ async fn a_typed_handle_of_another_orchestration_is_rejected() -> Result<()> {
     assert_eq!(
         error.to_string(),
         "instance `invoice-7` belongs to orchestration `invoice`, not `reminder_of_invoice`; look it \
-         up as the former, or with `TaskHub::instance`, which accepts any"
+         up as `invoice`, or with `TaskHub::instance`, which accepts every orchestration"
     );
     Ok(())
 }
