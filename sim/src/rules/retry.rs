@@ -19,6 +19,8 @@ struct Open {
     since: Timestamp,
     /// How many attempts have failed.
     failed: u32,
+    /// How many answers had arrived before.
+    answers: usize,
 }
 
 pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
@@ -34,17 +36,16 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                 let resumption = history[index..]
                     .iter()
                     .position(|it| matches!(it.kind, EventKind::ExecutionResumed { .. }));
-                let answers = |until: usize| {
-                    history[index..][..until].iter().filter(|it| is_answer(&it.kind)).count()
-                };
                 // Without a resumption, nothing is judged.
+                let answers = |until: usize| answers_in(&history[index..][..until]);
                 suspended = Some(resumption.map_or(usize::MAX, answers));
             }
             EventKind::ExecutionResumed { .. } => suspended = None,
             EventKind::TaskScheduled { input, .. } => {
                 if let Some(call) = call(input) {
-                    let (since, failed) = (event.timestamp, 0);
-                    open.insert(event.event_id, Open { call, since, failed });
+                    let answers = answers_in(&history[..index]);
+                    let opened = Open { call, since: event.timestamp, failed: 0, answers };
+                    open.insert(event.event_id, opened);
                 }
             }
             EventKind::ExecutionRewound { .. } => {
@@ -72,9 +73,14 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                     matches!(&later.kind, EventKind::TaskAttemptFailed { task_scheduled_id, .. }
                         if task_scheduled_id == task)
                 });
-                let may_be_dropped = suspended.is_some_and(|answers| answers > 1);
-                let is_judged = !is_judged_later && !may_be_dropped;
-                let Some(call) = open.get_mut(task).filter(|_| is_judged) else { continue };
+                // An answer since the call may have ended the wait for it before the suspension.
+                let may_be_dropped = |call: &Open| {
+                    let has_others = answers_in(&history[..index]) > call.answers;
+                    suspended.is_some_and(|answers| answers > 1 || has_others)
+                };
+                let call =
+                    open.get_mut(task).filter(|call| !is_judged_later && !may_be_dropped(call));
+                let Some(call) = call else { continue };
                 if attempt.is_none() && failure.error_type == FailureDetails::TIMEOUT {
                     let limit = call.call.timeout.map(|limit| call.since.after(limit.positive()));
                     if limit.is_none_or(|limit| event.timestamp < limit) {
@@ -93,6 +99,10 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn answers_in(events: &[HistoryEvent]) -> usize {
+    events.iter().filter(|event| is_answer(&event.kind)).count()
 }
 
 fn is_answer(kind: &EventKind) -> bool {
@@ -117,7 +127,7 @@ fn is_answer(kind: &EventKind) -> bool {
 impl Open {
     /// Whether the last failure ends the call. `None` if that depends on when it was judged.
     fn is_final(&self, failure: &FailureDetails, at: Timestamp) -> Option<bool> {
-        let Self { call, since, failed } = self;
+        let Self { call, since, failed, .. } = self;
         let is_last = *failed >= call.attempts || call.is_picky && *failed >= 3;
         if failure.non_retriable || is_last {
             return Some(true);
