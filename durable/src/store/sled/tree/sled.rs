@@ -37,8 +37,11 @@ struct SledFile(File);
 /// The size of the segments of a new file, in bytes. It is larger than anything that is normally
 /// written between two syncs (`docs/design.md`, assumption 9).
 const SEGMENT: usize = 4 * 1024 * 1024;
-/// How many keys of a batch are visited between two flushes.
-const VISITED_AT_ONCE: usize = 32;
+/// How many keys are visited between two flushes if segments have that size: all of an ordinary
+/// batch.
+const KEYS_AT_ONCE: usize = 256;
+/// The same for the smaller segments of trees that an earlier version has made.
+const KEYS_AT_ONCE_IF_SMALL: usize = 8;
 
 /// How often to check whether sled has released its file.
 const LET_GO_TRIES: u32 = 100;
@@ -128,8 +131,10 @@ impl SledTree {
     /// them. Such writes would add up without a sync, so all keys are visited now. Between two syncs,
     /// less than a segment must be written (`docs/design.md`, assumption 9).
     pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
-        let mut unsynced = self.flush()?;
-        for keys in keys.chunks(VISITED_AT_ONCE) {
+        let is_small = self.segment < SEGMENT;
+        let at_once = if is_small { KEYS_AT_ONCE_IF_SMALL } else { KEYS_AT_ONCE };
+        let mut unsynced = if is_small || keys.len() > at_once { self.flush()? } else { 0 };
+        for keys in keys.chunks(at_once) {
             if unsynced > self.segment / 8 {
                 self.sync_file()?;
                 unsynced = 0;
