@@ -1,4 +1,4 @@
-//! What sled takes for durable is durable.
+//! What sled takes for durable is durable: the check of the recorded writes to sled's file.
 //!
 //! sled's file is a log in segments. A segment begins with a header: the position in the log at which
 //! the segment begins, and a *stable* position, up to which the log had been written at that time.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::OpenError;
 use super::guarded_store::GuardedStore;
-use super::open_folder::{self, OpenFolder};
+use super::hub_folders::{self, HubFolder};
 use super::telemetry::lines::Kept;
 use super::time::clock;
 use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};
@@ -24,7 +24,7 @@ pub(super) fn open(
 ) -> Result<(Arc<dyn Store>, Kept), OpenError> {
     match open_store(&SledStore::options().durability(durability), &path) {
         Ok(store) => {
-            let folder = OpenFolder::new(&path);
+            let folder = HubFolder::new(&path);
             Ok((Arc::new(GuardedStore::in_folder(Arc::new(store), folder)), Kept::Folder(path)))
         }
         Err(StoreError::InUse { path, owner }) => Err(OpenError::InUse { path, owner }),
@@ -39,10 +39,10 @@ fn open_store(options: &SledOptions, path: &Path) -> Result<SledStore, StoreErro
     loop {
         let opened = options.clone().open(path);
         let Err(StoreError::InUse { owner: Some(owner), .. }) = &opened else { return opened };
-        let patience = if open_folder::is_closing(path) { CLOSING } else { IN_USE };
+        let patience = if hub_folders::is_closing(path) { CLOSING } else { IN_USE };
         if *owner != std::process::id() || begun.elapsed() >= patience {
             return opened;
         }
-        open_folder::wait(TRY);
+        hub_folders::wait(TRY);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "sled")]
-use super::open_folder::OpenFolder;
+use super::hub_folders::HubFolder;
 use crate::panics::{self, Guarded};
 use crate::protocol::{
     ExecutionId, HistoryEvent, HubRecord, InstanceId, InstanceRecord, PartitionId, TaskMessage,
@@ -27,7 +27,7 @@ pub(crate) struct GuardedStore {
     store: Guarded<Arc<dyn Store>>,
     /// The folder of the store, if the hub has opened it. Dropped after the store.
     #[cfg(feature = "sled")]
-    folder: Option<OpenFolder>,
+    folder: Option<HubFolder>,
 }
 
 impl GuardedStore {
@@ -40,7 +40,7 @@ impl GuardedStore {
     }
 
     #[cfg(feature = "sled")]
-    pub(super) fn in_folder(store: Arc<dyn Store>, folder: OpenFolder) -> Self {
+    pub(super) fn in_folder(store: Arc<dyn Store>, folder: HubFolder) -> Self {
         Self { folder: Some(folder), ..Self::new(store) }
     }
 

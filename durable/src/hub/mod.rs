@@ -26,13 +26,13 @@ mod error;
 mod folder;
 mod guarded_store;
 mod health;
+#[cfg(feature = "sled")]
+mod hub_folders;
 mod mail;
 mod mailboxes;
 #[cfg(feature = "testing")]
 pub(crate) mod met;
 mod nodes;
-#[cfg(feature = "sled")]
-mod open_folder;
 mod opening;
 mod ownership;
 mod partition;

@@ -67,11 +67,11 @@ fn manage_resident(
     Ok(Ok(()))
 }
 
-/// The effects of events that no episode has recorded, because their instance has finished, or is gone
-/// if there is no `record`. The clients that raised them must not be told that they did.
+/// The effects of a write that records no event, although clients have raised some: their instance has
+/// finished, or is gone if there is no `record`. These clients receive an error instead of success.
 ///
-/// An event is accepted only while the instance runs, so this happens only if another process owns the
-/// partition by now. Such a write has no content, so that the store does not refuse it.
+/// An event is accepted only while its instance runs, so this happens only if another process owns the
+/// partition by now. The store cannot refuse such a write, because it has no content.
 pub(super) fn not_raised(
     effects: Vec<Effect>,
     id: &InstanceId,

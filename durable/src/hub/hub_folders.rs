@@ -1,4 +1,7 @@
-//! The folders that hubs of this process have open, so that opening can wait until one is closed.
+//! The folders that hubs of this process have open.
+//!
+//! Owns the list of them, with which opening tells a folder that is about to be closed, because its
+//! hub was dropped, from one that is in use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-static OPEN: Mutex<Vec<Arc<Folder>>> = Mutex::new(Vec::new());
+static FOLDERS: Mutex<Vec<Arc<Folder>>> = Mutex::new(Vec::new());
 /// Notified when a folder is closed.
 static CLOSED: Condvar = Condvar::new();
 
@@ -18,9 +21,9 @@ struct Folder {
 
 /// The folder of an open hub, to be dropped after its store.
 #[derive(Debug)]
-pub(super) struct OpenFolder(Arc<Folder>);
+pub(super) struct HubFolder(Arc<Folder>);
 
-impl OpenFolder {
+impl HubFolder {
     pub(super) fn new(path: &Path) -> Self {
         let folder = Arc::new(Folder { path: plain(path), is_closing: AtomicBool::new(false) });
         folders().push(Arc::clone(&folder));
@@ -33,7 +36,7 @@ impl OpenFolder {
     }
 }
 
-impl Drop for OpenFolder {
+impl Drop for HubFolder {
     fn drop(&mut self) {
         folders().retain(|folder| !Arc::ptr_eq(folder, &self.0));
         CLOSED.notify_all();
@@ -41,7 +44,7 @@ impl Drop for OpenFolder {
 }
 
 fn folders() -> MutexGuard<'static, Vec<Arc<Folder>>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+    FOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The path as another path to the same folder would be.
@@ -58,4 +61,21 @@ pub(super) fn is_closing(path: &Path) -> bool {
 /// Waits until a folder is closed, but not longer than this.
 pub(super) fn wait(at_most: Duration) {
     drop(CLOSED.wait_timeout(folders(), at_most));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_closing_from_the_end_of_its_hub_until_its_store_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let other_name = folder.path().join(".");
+        let hub = HubFolder::new(folder.path());
+        assert!(!is_closing(&other_name));
+        hub.close();
+        assert!(is_closing(&other_name));
+        drop(hub);
+        assert!(!is_closing(&other_name));
+    }
 }
