@@ -129,7 +129,8 @@ impl SledTree {
     ///
     /// sled splits and merges the nodes that a batch changed when a call next visits them, even to read
     /// them. Such writes would add up without a sync, so all keys are visited now. Between two syncs,
-    /// less than a segment must be written (`docs/design.md`, assumption 9).
+    /// less than a segment must be written (`docs/design.md`, assumption 9); if that is not certain,
+    /// this syncs on the way.
     pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
         let is_small = self.segment < SEGMENT;
         let at_once = if is_small { KEYS_AT_ONCE_IF_SMALL } else { KEYS_AT_ONCE };
