@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::Show;
 use crate::time::{Clock, human};
 
+/// A size, as all commands write it.
 pub(crate) fn bytes(bytes: u64) -> String {
     format!("{} KiB", bytes.div_ceil(1024))
 }
