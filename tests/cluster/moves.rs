@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use durable::RuntimeStatus;
+use durable::client::{HubError, ManageError};
 use durable::protocol::{EntityId, InstanceId, PartitionId};
 
 use super::*;
@@ -143,6 +145,47 @@ async fn the_late_results_of_a_lost_partition_are_refused() {
     assert_eq!(within(run.result()).await.unwrap(), 12);
     hub_a.shutdown().await.unwrap();
     hub_b.shutdown().await.unwrap();
+}
+
+/// Two hubs, the first of which has lost all of its partitions to the second and does not know.
+async fn lost_to_another(id: &str) -> (TaskHub, TaskHub) {
+    let cluster = MemoryCluster::default();
+    let (a, b) = (cluster.node(), cluster.node());
+    let hub_a = open(&a).await;
+    within(hub_a.start(leaf(1).instance_id("ended"))).await.unwrap();
+    within(hub_a.instance("ended").unwrap().wait_for_completion()).await.unwrap();
+    within(hub_a.start(approval().instance_id(id))).await.unwrap();
+    let hub_b = open(&b).await;
+    a.cut_off();
+    until(|| b.partitions().len() == 8).await;
+    (hub_a, hub_b)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_owner_does_not_reply_that_a_suspended_instance_runs() {
+    let (a, b) = lost_to_another("budget").await;
+    let (of_a, of_b) = (a.instance("budget").unwrap(), b.instance("budget").unwrap());
+    within(of_b.suspend("by b")).await.unwrap();
+    within(of_a.resume("by a")).await.unwrap();
+    let status = within(of_b.status()).await.unwrap().runtime_status;
+    assert_eq!(status, RuntimeStatus::Running);
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_owner_does_not_reply_that_a_purged_instance_exists() {
+    let (a, b) = lost_to_another("budget").await;
+    within(b.instance("ended").unwrap().purge()).await.unwrap();
+    let again = within(a.start(leaf(2).instance_id("ended"))).await.unwrap();
+    assert_eq!(within(again.result()).await.unwrap(), 4);
+    within(b.instance("budget").unwrap().terminate("by b")).await.unwrap();
+    within(b.instance("budget").unwrap().purge()).await.unwrap();
+    let raised = within(a.instance("budget").unwrap().raise_event("First", "a")).await;
+    let missing = matches!(raised, Err(ManageError::Hub(HubError::NoSuchInstance(_))));
+    assert!(missing, "{raised:?}");
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,8 @@ use crate::protocol::{PartitionId, Timestamp};
 /// # Contract
 /// 1. *One owner.* Ownership of a partition is an [`Epoch`], which rises with each change of owner. A
 ///    commit under an old epoch fails with [`StoreError::Fenced`], which names all partitions of the
-///    commit that were lost, and writes nothing.
+///    commit that were lost, and writes nothing. A hub also commits to learn whether it still owns
+///    partitions: such a commit has [owners](super::Commit::owners) and nothing else.
 /// 2. *Messages between nodes.* A commit [sends](super::Commit::sent) messages to partitions of other
 ///    nodes. The owner of the target [receives](Self::receive) each of them and commits it as
 ///    [received](super::Commit::received), which makes it a message of the partition. Within one

@@ -56,7 +56,7 @@ impl Committer {
     ) -> Result<Vec<(Arc<Ownership>, TaskMessage)>, StoreError> {
         let mut draft = Draft::of(group, &self.mailboxes, self.is_shared);
         loop {
-            if draft.commit.is_empty() {
+            if draft.is_empty() {
                 return Ok(Vec::new());
             }
             let watch = Stopwatch::start();

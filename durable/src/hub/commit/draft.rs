@@ -20,6 +20,8 @@ pub(super) struct Draft {
     answering: Vec<PartitionId>,
     /// The partitions that take requests.
     taking: Vec<PartitionId>,
+    /// Whether clients receive replies that no owner was checked for yet.
+    has_replies: bool,
 }
 
 impl Draft {
@@ -71,6 +73,7 @@ impl Draft {
         if !is_shared {
             return;
         }
+        self.has_replies |= write.effects.iter().any(Effect::is_reply);
         self.receivers.extend(received.iter().map(|_| Arc::clone(&write.owner)));
         commit.received.extend(received);
         self.taking.extend(taken.iter().map(|_| partition));
@@ -80,11 +83,23 @@ impl Draft {
         self.answering.resize(commit.answers.len(), partition);
     }
 
+    /// Whether the store has nothing to do. A partition may reply without changing anything, but only
+    /// its owner may: a former owner replies from what it knew. So the store checks the owners of a
+    /// commit that only causes replies, too.
+    pub(super) fn is_empty(&self) -> bool {
+        mark!(
+            self.commit.is_empty() && self.has_replies,
+            "commit: the owner of a reply without a change is checked"
+        );
+        self.commit.is_empty() && !self.has_replies
+    }
+
     /// Takes out the writes of partitions that were lost. Messages to them are sent to their next
-    /// owners.
+    /// owners. The store names all partitions that were lost, so the others need not be checked again
+    /// for their replies.
     pub(super) fn without(self, lost: &[PartitionId]) -> Self {
         let stays = |partition: &PartitionId| !lost.contains(partition);
-        let Self { mut commit, routes, receivers, answering, taking } = self;
+        let Self { mut commit, routes, receivers, answering, taking, has_replies: _ } = self;
         commit.owners.retain(|(partition, _)| stays(partition));
         commit.episodes.retain(|episode| stays(&episode.partition));
         commit.consumed.retain(|(partition, _)| stays(partition));

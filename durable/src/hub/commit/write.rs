@@ -125,6 +125,33 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
+    /// Whether it is the reply to a request of a client.
+    pub(super) fn is_reply(&self) -> bool {
+        match self {
+            Self::Started(..)
+            | Self::Managed(..)
+            | Self::Begun(..)
+            | Self::Ended(..)
+            | Self::Watching(..)
+            | Self::Pending(..)
+            | Self::Following(..)
+            | Self::Signalled(_)
+            | Self::Operated(..)
+            | Self::EntityResumed(..)
+            | Self::Unlocked(..)
+            | Self::SignalCancelled(..) => true,
+            Self::Run(_)
+            | Self::TakenIn(..)
+            | Self::Cancel(_)
+            | Self::CancelAll(_)
+            | Self::Said(..)
+            | Self::Recorded(_)
+            | Self::Continue(_)
+            | Self::Notify(_)
+            | Self::Left(..) => false,
+        }
+    }
+
     /// The answer to the request of another node, if it is one.
     pub(super) fn answer(&self) -> Option<(RequestId, String)> {
         match self {

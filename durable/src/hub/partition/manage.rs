@@ -67,30 +67,6 @@ fn manage_resident(
     Ok(Ok(()))
 }
 
-/// The effects of a write that records no event, although clients have raised some: their instance has
-/// finished, or is gone if there is no `record`. These clients receive an error instead of success.
-///
-/// An event is accepted only while its instance runs, so this happens only if another process owns the
-/// partition by now. The store cannot refuse such a write, because it has no content.
-pub(super) fn not_raised(
-    effects: Vec<Effect>,
-    id: &InstanceId,
-    record: Option<&InstanceRecord>,
-) -> Vec<Effect> {
-    let status = record.map(|record| record.runtime_status);
-    let raised = effects.into_iter().map(|effect| match (effect, status) {
-        (Effect::Managed(reply, Ok(())), None) => {
-            Effect::Managed(reply, Err(ManageError::no_such_instance(id.clone())))
-        }
-        (Effect::Managed(reply, Ok(())), Some(status)) if status.is_finished() => {
-            let instance_id = id.clone();
-            Effect::Managed(reply, Err(ManageError::Finished { instance_id, status }))
-        }
-        (effect, _) => effect,
-    });
-    raised.collect()
-}
-
 fn suspend(core: &mut Core, resident: &mut Resident, reason: String) {
     if resident.record.suspension.is_none() {
         let suspension = Suspension { code: None, reason };

@@ -72,7 +72,7 @@ use self::due::DueList;
 use self::entities::Entities;
 use self::episode::next_episode;
 use self::held::Held;
-use self::manage::{manage, not_raised};
+use self::manage::manage;
 use self::outbox::Outbox;
 use self::reader::{Reader, Stopped};
 use self::resident::Resident;
@@ -418,12 +418,12 @@ impl Partition {
                 Some(episode) => write_episode(core, resident, episode, content, effects),
                 None => {
                     keep_due(&mut core.due, resident);
-                    core.write(content, not_raised(effects, id, Some(&resident.record)));
+                    core.write(content, effects);
                 }
             }
         })?;
         if let Some((content, effects)) = left {
-            self.core.write(content, not_raised(effects, id, None));
+            self.core.write(content, effects);
         }
         Ok(())
     }
