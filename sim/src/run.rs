@@ -168,7 +168,8 @@ impl Run {
                 self.clients.clone().look(hub.clone(), running, store, self.committed.clone());
             self.world.spawn(looks);
             if !self.case.breaks_code() {
-                self.world.spawn(self.clients.clone().replay(hub.clone(), all));
+                let replays = self.clients.clone().replay(hub.clone(), all, self.committed.clone());
+                self.world.spawn(replays);
             }
         }
         self.rest("while it is looked at");

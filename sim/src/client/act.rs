@@ -12,6 +12,7 @@ use durable::store::{InstanceFilter, Store};
 use durable::testing::sim;
 
 use super::Clients;
+use super::answer::{Asked, Done};
 use super::op::{Op, Query, Schedule};
 use crate::interpret::{Counter, FAILS, counter, event_name, id_name, sim_program, start_at};
 use crate::program::{self, Node, OpKind, Program, When};
@@ -32,9 +33,9 @@ const ANY: [RuntimeStatus; 6] = [
     RuntimeStatus::Suspended,
 ];
 
-type Checked = Result<(), String>;
+pub(super) type Checked = Result<(), String>;
 
-fn holds(is_so: bool, wrong: impl FnOnce() -> String) -> Checked {
+pub(super) fn holds(is_so: bool, wrong: impl FnOnce() -> String) -> Checked {
     if is_so { Ok(()) } else { Err(wrong()) }
 }
 
@@ -51,33 +52,29 @@ pub(super) async fn act(
 ) -> Checked {
     match op {
         Op::Start(id, program, at) => {
-            let call = call(*id, program);
+            let (call, asked) = (call(*id, program), asked(*id, committed));
             let call = at.map_or_else(|| call.clone(), |at| start_at(call.clone(), at));
-            let started = hub.start(call).await.is_ok();
-            is_started(started, *id, committed)
+            asked.started(hub.start(call).await.as_ref().map(drop), &[])
         }
         Op::Replace(id, program, is_any) => {
             let statuses = if *is_any { &ANY[..] } else { &ENDED[..] };
             if *is_any {
                 committed.asks_end(&id_name(*id));
             }
+            let asked = asked(*id, committed);
             let call = call(*id, program).replace_if(statuses.iter().copied());
-            let started = hub.start(call).await.is_ok();
-            is_started(started, *id, committed)
+            asked.started(hub.start(call).await.as_ref().map(drop), statuses)
         }
         Op::StartIfAbsent(id, program) => {
-            let started = hub.start_if_absent(call(*id, program)).await.is_ok();
-            is_started(started, *id, committed)
+            let asked = asked(*id, committed);
+            let started = hub.start_if_absent(call(*id, program)).await;
+            asked.is_there(started.as_ref().map(drop))
         }
         Op::Query(query) => query_all(hub, *query, store, committed).await,
         Op::Schedule(id, what) => schedule(hub, *id, *what, committed).await,
         Op::Signal(op, at, number) => signal(hub, *op, *at, *number, committed).await,
         Op::Call(op, number) => call_entity(hub, *op, *number, committed).await,
-        Op::EntityState(key) => {
-            let state = hub.entity_state::<Counter>(key.to_string()).await;
-            let is_readable = !matches!(state, Err(EntityError::Unreadable(_)));
-            holds(is_readable, || format!("I24 the state of entity {key} cannot be read"))
-        }
+        Op::EntityState(key) => entity_state(hub, *key, committed).await,
         Op::Clean => {
             _ = hub.clean_entities().await;
             Ok(())
@@ -107,23 +104,15 @@ pub(super) async fn act(
             })
             .await
         }
-        op => on_instance(clients, hub, op, store, committed).await,
+        op => on_instance(clients, hub, op, committed).await,
     }
 }
 
-fn is_started(is_ok: bool, id: u8, committed: &Committed) -> Checked {
-    holds(!is_ok || committed.has_started(&id_name(id)), || {
-        format!("I1 {} was started, and is not stored", id_name(id))
-    })
+fn asked(id: u8, committed: &Committed) -> Asked {
+    Asked::new(committed, &id_name(id))
 }
 
-async fn on_instance(
-    clients: &Clients,
-    hub: &TaskHub,
-    op: &Op,
-    store: &dyn Store,
-    committed: &Committed,
-) -> Checked {
+async fn on_instance(clients: &Clients, hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
     let (Op::Raise(id, ..)
     | Op::RaiseIfRunning(id, ..)
     | Op::Suspend(id)
@@ -144,108 +133,104 @@ async fn on_instance(
     };
     let name = id_name(*id);
     let Ok(instance) = hub.instance(&name) else { return Ok(()) };
+    let asked = Asked::new(committed, &name);
     match op {
         Op::Raise(_, event, number) => {
-            let raised = instance.raise_event(&event_name(*event), number).await.is_ok();
-            return is_raised(raised, instance.instance_id(), *number, committed);
+            let raised = instance.raise_event(&event_name(*event), number).await;
+            asked.managed(raised.as_ref().map(drop), Done::Raised)?;
+            is_raised(raised.is_ok(), instance.instance_id(), *number, committed)
         }
         Op::RaiseIfRunning(_, event, number) => {
             let raised = instance.raise_event_if_running(&event_name(*event), number).await;
             let is_raised_now = matches!(raised, Ok(true));
-            return is_raised(is_raised_now, instance.instance_id(), *number, committed);
+            match raised {
+                Ok(true) => asked.managed(Ok(()), Done::Raised)?,
+                Ok(false) => asked.has_ended_or_is_missing()?,
+                Err(error) => asked.refused(&error)?,
+            }
+            is_raised(is_raised_now, instance.instance_id(), *number, committed)
         }
         Op::RestartAs(_, other) => {
-            _ = instance.restart_as(id_name(*other)).await;
-            return Ok(());
+            let as_other = Asked::new(committed, &id_name(*other));
+            let restarted = instance.restart_as(id_name(*other)).await;
+            asked.restarted(restarted.as_ref().map(drop), Some(&as_other))
         }
-        Op::Terminate(..) | Op::Purge(_) | Op::PurgeTree(_) | Op::Suspend(_) => {
-            return end_or_suspend(&instance, &name, op, committed).await;
+        Op::Restart(_) => {
+            let restarted = instance.restart().await;
+            asked.restarted(restarted.as_ref().map(drop), None)
         }
-        Op::Details(_) => return details(&instance, store, committed).await,
+        Op::Details(_) | Op::History(_) | Op::Pending(_) => look(&instance, op, &asked).await,
+        // It may never come to that.
+        Op::WaitForStart(_) => match limited(instance.wait_for_start()).await {
+            Some(begun) => asked.begun(begun.as_ref().map(drop)),
+            None => Ok(()),
+        },
         Op::WaitForEnd(_) => {
-            let waiter = instance.clone();
-            let mut wait = Box::pin(async move { drop(waiter.wait_for_completion().await) });
+            let (waiter, to) = (instance.clone(), clients.clone());
+            let mut wait = Box::pin(async move {
+                let ended = waiter.wait_for_completion().await;
+                let checked = asked.found(ended.as_ref().map(|ended| ended.runtime_status));
+                checked.unwrap_or_else(|wrong| to.fail(wrong));
+            });
             if limited(wait.as_mut()).await.is_none() {
                 clients.leave(&name, wait);
             }
+            Ok(())
         }
-        op => manage(&instance, op, committed).await,
+        op => manage(&instance, op, &asked, committed).await,
     }
-    Ok(())
 }
 
-/// An operation that a commit must show, once it has succeeded.
-async fn end_or_suspend(
+/// Changes an instance.
+async fn manage(
     instance: &InstanceHandle,
-    name: &str,
     op: &Op,
+    asked: &Asked,
     committed: &Committed,
 ) -> Checked {
-    match op {
+    let name = instance.instance_id().as_str();
+    let (managed, done) = match op {
+        Op::Suspend(_) => (instance.suspend("because").await, Done::Suspended),
+        Op::Resume(_) => (instance.resume("because").await, Done::Resumed),
         Op::Terminate(_, recursively) => {
             committed.asks_end(name);
-            let done = if *recursively {
+            let terminated = if *recursively {
                 instance.terminate_recursively("because").await
             } else {
                 instance.terminate("because").await
             };
-            holds(done.is_err() || committed.has_ended(name), || {
-                format!("I1 {name} was terminated, and no commit says so")
-            })
+            (terminated, Done::Terminated)
+        }
+        Op::Rewind(_) => {
+            committed.asks_rewind(name);
+            (instance.rewind("because").await, Done::Rewound)
         }
         Op::Purge(_) => {
             committed.asks_purge(name, false);
-            let done = instance.purge().await;
-            holds(done.is_err() || committed.was_purged(name), || {
-                format!("I1 {name} was purged, and no commit says so")
-            })
+            (instance.purge().await, Done::Purged)
         }
         Op::PurgeTree(_) => {
             committed.asks_purge(name, true);
-            let done = instance.purge_recursively().await;
-            holds(done.is_err() || committed.was_purged(name), || {
-                format!("I1 {name} was purged, and no commit says so")
-            })
+            (instance.purge_recursively().await.map(drop), Done::Purged)
         }
-        Op::Suspend(_) => {
-            let done = instance.suspend("because").await;
-            holds(done.is_err() || committed.has_suspended(name), || {
-                format!("I1 {name} was suspended, and no commit says so")
-            })
-        }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    asked.managed(managed.as_ref().map(drop), done)
 }
 
-/// What a read shows is what the store has, if that has not changed meanwhile.
-async fn details(instance: &InstanceHandle, store: &dyn Store, committed: &Committed) -> Checked {
-    _ = instance.details().await;
-    _ = instance.custom_status::<serde_json::Value>().await;
-    let before = committed.commits();
-    let status = instance.status().await;
-    let Ok(stored) = store.instance(instance.instance_id()) else { return Ok(()) };
-    let (Ok(status), true) = (status, committed.commits() == before) else { return Ok(()) };
-    let stored = stored.map(|record| record.runtime_status);
-    holds(stored == Some(status.runtime_status), || {
-        let id = instance.instance_id();
-        format!("I16 {id} is shown as {}, and is {stored:?}", status.runtime_status)
-    })
-}
-
-async fn manage(instance: &InstanceHandle, op: &Op, committed: &Committed) {
-    match op {
-        Op::Resume(_) => _ = instance.resume("because").await,
-        Op::Rewind(_) => {
-            committed.asks_rewind(instance.instance_id().as_str());
-            _ = instance.rewind("because").await;
+/// Looks at an instance.
+async fn look(instance: &InstanceHandle, op: &Op, asked: &Asked) -> Checked {
+    let found = match op {
+        Op::Details(_) => {
+            _ = instance.custom_status::<serde_json::Value>().await;
+            let status = instance.status().await;
+            asked.found(status.as_ref().map(|it| it.runtime_status))?;
+            instance.details().await.map(|it| it.status.runtime_status)
         }
-        Op::Restart(_) => _ = instance.restart().await,
-        Op::History(_) => _ = instance.status_and_history().await,
-        Op::Pending(_) => _ = instance.pending().await,
-        // It may never come to that.
-        Op::WaitForStart(_) => _ = limited(instance.wait_for_start()).await,
-        _ => {}
-    }
+        Op::History(_) => instance.status_and_history().await.map(|(it, _)| it.runtime_status),
+        _ => instance.pending().await.map(|it| it.status.runtime_status),
+    };
+    asked.found(found.as_ref().map(|status| *status))
 }
 
 /// Waits for an hour at most.
@@ -310,6 +295,21 @@ async fn signal(
         _ => {}
     }
     Ok(())
+}
+
+async fn entity_state(hub: &TaskHub, key: u8, committed: &Committed) -> Checked {
+    let since = committed.commits();
+    let state = match hub.entity_state::<Counter>(key.to_string()).await {
+        Ok(state) => state.map(|state| state.tokens).unwrap_or_default(),
+        Err(EntityError::Unreadable(_)) => {
+            return Err(format!("I24 the state of entity {key} cannot be read"));
+        }
+        Err(_) => return Ok(()),
+    };
+    let seen = committed.seen_entity(key, since);
+    holds(seen.was(|it| *it == state), || {
+        format!("I16 entity {key} is shown as {state:?}, and was {seen:?}")
+    })
 }
 
 async fn call_entity(
@@ -398,7 +398,8 @@ async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) 
     Ok(())
 }
 
-/// I13: the pages of a query together, and its count, are what a full scan finds.
+/// I13: the pages of a query together, and its count, are what a full scan finds. If there were commits
+/// meanwhile, they have at least what these did not change.
 async fn query_all(
     hub: &TaskHub,
     query: Query,
@@ -417,15 +418,21 @@ async fn query_all(
     }
     let before = committed.commits();
     let Ok(found) = hub.stream(wanted.clone()).try_collect().await else { return Ok(()) };
-    let Ok(count) = hub.count(&wanted).await else { return Ok(()) };
-    if committed.commits() != before {
-        return Ok(());
+    for it in &found {
+        let asked = Asked::since(committed, it.instance_id.as_str(), before);
+        asked.found(Ok(it.runtime_status))?;
     }
+    let Ok(count) = hub.count(&wanted).await else { return Ok(()) };
     let all = store.instances(&InstanceFilter::default(), None, usize::MAX);
     let all = all.map(|page| page.instances).unwrap_or_default();
     let prefix = query.prefix.map(id_name).unwrap_or_default();
+    let is_unchanged = committed.commits() == before;
     let mut scanned: Vec<_> = all
         .iter()
+        .filter(|it| {
+            let seen = committed.seen(it.instance_id.as_str(), before);
+            is_unchanged || seen.stayed() == Some(it.runtime_status)
+        })
         .filter(|it| !it.instance_id.as_str().starts_with('@'))
         .filter(|it| !it.name.starts_with("durable."))
         .filter(|it| it.instance_id.as_str().starts_with(&prefix))
@@ -436,7 +443,12 @@ async fn query_all(
     let is_counted = count == found.len() as u64;
     found.sort_unstable();
     scanned.sort_unstable();
-    holds(found == scanned && is_counted, || {
+    let is_right = if is_unchanged {
+        found == scanned && is_counted
+    } else {
+        scanned.iter().all(|id| found.binary_search(id).is_ok())
+    };
+    holds(is_right, || {
         format!("I13 a query finds {found:?}, counts {count}, and a scan finds {scanned:?}")
     })
 }

@@ -4,6 +4,7 @@
 //! promises), `look.rs` (what is looked at when nobody can go on).
 
 mod act;
+mod answer;
 mod look;
 mod op;
 

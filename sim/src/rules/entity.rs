@@ -96,7 +96,12 @@ impl Entities {
         entity.unconfirmed_deletes = entity.unconfirmed_deletes.saturating_sub(1);
     }
 
-    pub(super) fn commit(&mut self, commit: &Commit, messages: &Messages) -> Result<(), String> {
+    /// Returns the states that entities have had, in their order.
+    pub(super) fn commit(
+        &mut self,
+        commit: &Commit,
+        messages: &Messages,
+    ) -> Result<Vec<(u8, Vec<u64>)>, String> {
         for (_, message) in &commit.messages {
             let (EventKind::EntityOperationCalled { operation, .. }
             | EventKind::EntityOperationSignaled { operation, .. }) = &message.event
@@ -107,9 +112,10 @@ impl Entities {
                 self.of(key).deletes += 1;
             }
         }
-        let mut lost = BTreeSet::new();
+        let (mut lost, mut states) = (BTreeSet::new(), Vec::new());
         let mut change = |entity: &mut Entity, key: u8, tokens: Vec<u64>| {
             let losses = entity.losses;
+            states.push((key, tokens.clone()));
             entity.become_(tokens).map_err(|wrong| format!("I10 entity {key}: {wrong}"))?;
             if entity.losses > losses {
                 lost.insert(key);
@@ -147,7 +153,7 @@ impl Entities {
                 return Err(format!("I10 operation {token} of entity {key} is lost"));
             }
         }
-        Ok(())
+        Ok(states)
     }
 
     /// The entities that a message or a delayed signal deletes, and this commit says so.

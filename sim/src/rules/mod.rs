@@ -3,6 +3,7 @@
 //! Each rule is a file, which says where its promise is written. A rule sees commits and the store
 //! only: it imports nothing of the library but `protocol` and `store`.
 
+mod answer;
 mod entity;
 mod event;
 mod history;
@@ -25,6 +26,7 @@ use durable::protocol::{InstanceId, Timestamp};
 use durable::store::{Commit, Store};
 use durable::testing::sim::Observer;
 
+pub(crate) use self::answer::{Seen, State};
 use crate::trace;
 
 /// What was committed, shared by the rules, the clients and the end of a run.
@@ -42,6 +44,7 @@ pub(crate) struct Known {
     suspensions: suspension::Suspensions,
     events: event::Events,
     punctual: punctual::Punctual,
+    answers: answer::Answers,
     commits: u64,
     /// How many episodes were committed.
     pub(crate) episodes: u64,
@@ -58,6 +61,16 @@ impl Committed {
         self.known().commits
     }
 
+    /// The states of an instance since so many commits were made.
+    pub(crate) fn seen(&self, id: &str, since: u64) -> Seen<State> {
+        self.known().answers.of_instance(id, since)
+    }
+
+    /// The states of an entity since so many commits were made.
+    pub(crate) fn seen_entity(&self, key: u8, since: u64) -> Seen<Vec<u64>> {
+        self.known().answers.of_entity(key, since)
+    }
+
     /// Whether the event of this number is in a history, or may have been in one.
     pub(crate) fn has_raised(&self, id: &InstanceId, number: u64) -> bool {
         self.known().events.has_raised(id, number)
@@ -66,22 +79,6 @@ impl Committed {
     /// From now on, time passes only when nobody can go on.
     pub(crate) fn calms_down(&self, now: Timestamp) {
         self.known().punctual.calms_down(now);
-    }
-
-    pub(crate) fn has_suspended(&self, id: &str) -> bool {
-        self.known().statuses.has_suspended(id)
-    }
-
-    pub(crate) fn has_started(&self, id: &str) -> bool {
-        self.known().statuses.has_started(id)
-    }
-
-    pub(crate) fn has_ended(&self, id: &str) -> bool {
-        self.known().statuses.has_ended(id)
-    }
-
-    pub(crate) fn was_purged(&self, id: &str) -> bool {
-        self.known().statuses.was_purged(id)
     }
 
     /// Whether an operation was carried out. What is made and deleted in one batch is never written.
@@ -211,13 +208,18 @@ impl Observer for Committed {
                 known.last = Some(id.clone());
             }
             known.events.episode(episode, known.tree.may_be_replaced(id))?;
+            known.answers.episode(episode, known.commits);
             let may_end = |id: &InstanceId| known.tree.may_end(id);
             known.statuses.episode(episode, may_end)?;
             known.suspensions.episode(episode)?;
         }
         suspension::children_answer(commit)?;
         known.statuses.purges(commit);
-        known.entities.commit(commit, &known.messages)?;
+        known.answers.purges(commit, known.commits);
+        let states = known.entities.commit(commit, &known.messages)?;
+        for (key, tokens) in states {
+            known.answers.entity(key, &tokens, known.commits);
+        }
         known.schedules.commit(commit)
     }
 

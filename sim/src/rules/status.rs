@@ -3,7 +3,7 @@
 //! "Nobody sees an instance between two executions; it is Running" (parity.md); "only one that is
 //! Failed can be rewound" (`ManageError`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use durable::protocol::{EventKind, ExecutionId, InstanceId, InstanceRecord, RuntimeStatus};
 use durable::store::{Commit, EpisodeWrite};
@@ -11,29 +11,9 @@ use durable::store::{Commit, EpisodeWrite};
 #[derive(Debug, Default)]
 pub(super) struct Statuses {
     last: BTreeMap<String, (ExecutionId, u64, RuntimeStatus)>,
-    started: BTreeSet<String>,
-    ended: BTreeSet<String>,
-    suspended: BTreeSet<String>,
-    purged: BTreeSet<String>,
 }
 
 impl Statuses {
-    pub(super) fn has_started(&self, id: &str) -> bool {
-        self.started.contains(id)
-    }
-
-    pub(super) fn has_ended(&self, id: &str) -> bool {
-        self.ended.contains(id)
-    }
-
-    pub(super) fn has_suspended(&self, id: &str) -> bool {
-        self.suspended.contains(id)
-    }
-
-    pub(super) fn was_purged(&self, id: &str) -> bool {
-        self.purged.contains(id)
-    }
-
     pub(super) fn episode(
         &mut self,
         episode: &EpisodeWrite,
@@ -55,20 +35,12 @@ impl Statuses {
         if status == RuntimeStatus::Pending && record.generation > 0 {
             return Err(format!("I9 {id} is Pending between two executions"));
         }
-        if status.is_finished() {
-            self.ended.insert(id.clone());
-        }
-        if status == RuntimeStatus::Suspended {
-            self.suspended.insert(id.clone());
-        }
-        self.started.insert(id);
         Ok(())
     }
 
     pub(super) fn purges(&mut self, commit: &Commit) {
         for (_, id) in &commit.purged {
             self.last.remove(id.as_str());
-            self.purged.insert(id.to_string());
         }
     }
 }
