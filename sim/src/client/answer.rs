@@ -42,7 +42,12 @@ impl Asked {
     fn fits(&self, answer: &dyn std::fmt::Debug, fits: impl Fn(&Seen<State>) -> bool) -> Checked {
         let seen = self.committed.seen(&self.id, self.since);
         holds(fits(&seen), || {
-            format!("I16 {} was never so during an operation: {answer:?}; it was {seen:?}", self.id)
+            let statuses = seen.statuses();
+            format!(
+                "I16 an answer fits no state that there was meanwhile: {} is answered with \
+                 {answer:?}, and was {statuses}",
+                self.id
+            )
         })
     }
 

@@ -112,6 +112,15 @@ impl Seen<State> {
         self.was(|state| state.is_some_and(|(_, status)| is_it(status)))
     }
 
+    /// The statuses, in their order.
+    pub(crate) fn statuses(&self) -> String {
+        let status = |state: &State| match state {
+            Some((_, status)) => status.to_string(),
+            None => "missing".to_owned(),
+        };
+        self.0.iter().map(status).collect::<Vec<_>>().join(", then ")
+    }
+
     /// Whether there was no instance.
     pub(crate) fn was_missing(&self) -> bool {
         self.was(Option::is_none)
