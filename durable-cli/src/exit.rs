@@ -18,7 +18,8 @@ pub enum Exit {
     /// 4: the state of the instance does not allow it: the id is taken, the instance has ended, or it
     /// has not failed.
     Conflict = 4,
-    /// 5: the instance that the command waited for has failed, was terminated or is suspended.
+    /// 5: the instance that the command waited for has failed, was terminated or is suspended; or its
+    /// code does not fit, so that it cannot be resumed.
     InstanceFailed = 5,
     /// 6: the hub cannot be reached or opened.
     Unreachable = 6,

@@ -236,3 +236,22 @@ async fn one_command_names_the_cause_of_each_instance() {
     }
     world.hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn resuming_an_instance_whose_code_does_not_fit_fails_with_the_remedy() {
+    let world = World::new().await;
+    for ids in ["changed", "changed nobody"] {
+        let mut io = Io::captured().with_now(world.hub.now());
+        let line = format!("durable resume {ids}");
+        let exit = run_on(world.client.clone(), line.split(' '), &mut io).await;
+        assert_eq!((exit, &*io.output()), (Exit::InstanceFailed, ""));
+        for text in [
+            "error: the instance was not resumed, because its code is missing or does not fit its history",
+            "; run the program with code that fits, and the instance continues by itself\n",
+            "DURABLE0101: orchestration `ships` (instance `changed`) no longer does",
+        ] {
+            assert!(io.errors().contains(text), "{}", io.errors());
+        }
+    }
+    world.hub.shutdown().await.unwrap();
+}

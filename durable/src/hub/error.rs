@@ -272,7 +272,10 @@ pub enum ManageError {
         reason: String,
     },
     /// The instance is suspended because its code is missing or does not fit.
-    #[error("{0}")]
+    #[error(
+        "the instance was not resumed, because its code is missing or does not fit its history; run \
+         the program with code that fits, and the instance continues by itself\n{0}"
+    )]
     StillSuspended(Suspension),
     /// The event has no name, or its payload cannot be serialized or is too large.
     #[error(transparent)]
