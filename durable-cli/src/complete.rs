@@ -1,4 +1,4 @@
-//! What a shell completes: ids, names and events of the hub, within 200 ms.
+//! What a shell completes: ids, names, events and operations of the hub, within 200 ms.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -8,10 +8,15 @@ use clap::CommandFactory;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use durable::RuntimeStatus;
-use durable_http::client::{Client, ClientError, InstanceFilter};
+use durable_http::client::{
+    Client, ClientError, Entity, EntityFilter, InstanceFilter, ScheduleFilter,
+};
 
 use crate::args::Cli;
+use crate::config::{self, Profile};
 use crate::connect::{DEFAULT_HUB, socket};
+use crate::output::entity_name;
+use crate::session::Io;
 
 /// How long a shell waits for candidates.
 const BUDGET: Duration = Duration::from_millis(200);
@@ -88,6 +93,84 @@ pub(crate) fn events(current: &OsStr) -> Vec<CompletionCandidate> {
     })
 }
 
+/// Entities as `name/key`. If several types fit, their names, so that many entities of one type do not
+/// hide the others.
+pub(crate) fn entities(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    let words: Vec<_> = std::env::args().collect();
+    let is_set_aside = words
+        .windows(2)
+        .any(|pair| pair[0] == "entity" && (pair[1] == "resume" || pair[1] == "skip"));
+    asked(async |client| {
+        let mut filter = EntityFilter::new();
+        filter.set_aside = is_set_aside;
+        let name = match current.split_once('/') {
+            Some((name, key)) => {
+                filter.prefix = Some(key.to_owned());
+                name.to_owned()
+            }
+            None => match &*entity_types(&client, current).await? {
+                [name] => name.clone(),
+                names => {
+                    let names = names.iter().map(|name| format!("{name}/"));
+                    return Ok(names.map(CompletionCandidate::new).collect());
+                }
+            },
+        };
+        filter.name = Some(name);
+        let page = client.list_entities(&filter).limit(CANDIDATES_MAX).await?;
+        let candidate = |it: Entity| CompletionCandidate::new(entity_name(&it.entity_id));
+        Ok(page.items.into_iter().map(candidate).collect())
+    })
+}
+
+/// The types of entities that begin with a text, as they are written in ids.
+async fn entity_types(client: &Client, beginning: &str) -> Result<Vec<String>, ClientError> {
+    let registered = client.list_registered().await?.entities;
+    let mut names: Vec<_> = registered.into_iter().map(|it| it.name.to_lowercase()).collect();
+    names.retain(|name| name.starts_with(&beginning.to_lowercase()));
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// Operations of the entity before them on the line.
+pub(crate) fn operations(current: &OsStr) -> Vec<CompletionCandidate> {
+    let words: Vec<_> = std::env::args().collect();
+    let verb = words.iter().position(|word| word == "signal" || word == "call");
+    let entity = verb.and_then(|index| words.get(index + 1));
+    let Some((name, _)) = entity.and_then(|id| id.split_once('/')) else { return Vec::new() };
+    let Some(current) = current.to_str() else { return Vec::new() };
+    asked(async |client| {
+        let mut types = client.list_registered().await?.entities.into_iter();
+        let found = types.find(|it| it.name.eq_ignore_ascii_case(name));
+        let operations = found.map(|it| it.operations).unwrap_or_default();
+        let names = operations.into_iter().map(|it| it.name);
+        Ok(names.filter(|it| it.starts_with(current)).map(CompletionCandidate::new).collect())
+    })
+}
+
+/// Ids of schedules.
+pub(crate) fn schedules(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    let mut filter = ScheduleFilter::new();
+    filter.prefix = Some(current.to_owned());
+    asked(async |client| {
+        let page = client.list_schedules(&filter).limit(CANDIDATES_MAX).await?;
+        Ok(page.items.into_iter().map(|it| CompletionCandidate::new(it.id)).collect())
+    })
+}
+
+/// Ids of batches.
+pub(crate) fn batches(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(current) = current.to_str() else { return Vec::new() };
+    asked(async |client| {
+        let page = client.list_batches().limit(CANDIDATES_MAX).await?;
+        let ids = page.items.into_iter().map(|it| it.id);
+        Ok(ids.filter(|it| it.starts_with(current)).map(CompletionCandidate::new).collect())
+    })
+}
+
 /// What the hub answers in time; otherwise nothing, because a shell has no place for an error.
 fn asked(
     ask: impl AsyncFnOnce(Client) -> Result<Vec<CompletionCandidate>, ClientError>,
@@ -99,26 +182,55 @@ fn asked(
     runtime.block_on(answer).ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// The hub of the line that is being completed. A folder is not opened for it.
+/// The hub of the line that is being completed, chosen as `connect` chooses it. A folder is not opened for
+/// it, and neither is the hub of this program.
 fn client() -> Option<Client> {
     let words: Vec<_> = std::env::args().collect();
-    let option = |name: &str| {
-        let index = words.iter().position(|word| word == name)?;
-        words.get(index + 1).cloned()
+    let io = Io::of_process();
+    let profile = |name: &str| {
+        let Profile { hub, path, key } = config::profile(name, &io).ok()?;
+        Some((hub.or_else(|| socket(Path::new(&path?)))?, key))
     };
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let in_folder = option("--path").and_then(|path| socket(Path::new(&path)));
-    let place = in_folder.or_else(|| option("--hub")).or_else(|| variable("DURABLE_HUB"));
-    let client = Client::connect(&place.unwrap_or_else(|| DEFAULT_HUB.to_owned())).ok()?;
-    match variable("DURABLE_KEY") {
-        Some(key) => client.with_key(&key).ok(),
+    let (place, key) = if let Some(place) = option(&words, "--hub") {
+        (place, None)
+    } else if let Some(path) = option(&words, "--path") {
+        (socket(Path::new(&path))?, None)
+    } else if let Some(name) = option(&words, "--profile") {
+        profile(&name)?
+    } else if let Some(place) = io.variable("DURABLE_HUB") {
+        (place.to_owned(), None)
+    } else if let Some(name) = io.variable("DURABLE_PROFILE") {
+        profile(name)?
+    } else {
+        (DEFAULT_HUB.to_owned(), None)
+    };
+    let client = Client::connect(&place).ok()?;
+    match key.as_deref().or_else(|| io.variable("DURABLE_KEY")) {
+        Some(key) => client.with_key(key).ok(),
         None => Some(client),
     }
+}
+
+/// The value of an option of a line, which is written `--name value` or `--name=value`.
+fn option(words: &[String], name: &str) -> Option<String> {
+    words.iter().enumerate().find_map(|(index, word)| match word.strip_prefix(name)? {
+        "" => words.get(index + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_option_is_found_in_both_notations() {
+        let of =
+            |line: &str| option(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), "--hub");
+        assert_eq!(of("durable --hub a list"), Some("a".to_owned()));
+        assert_eq!(of("durable list --hub=b"), Some("b".to_owned()));
+        assert_eq!(of("durable --hubs c list --hub"), None);
+    }
 
     #[test]
     fn only_instances_on_which_the_command_can_act_are_completed() {

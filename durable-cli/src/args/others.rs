@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::args::filter::{Filter, tag};
+use crate::complete;
 use crate::time::Moment;
 
 /// A part of a list.
@@ -37,9 +39,15 @@ pub(crate) enum BatchCommand {
     List(Paged),
     /// Show what a batch has done
     #[command(visible_alias = "get")]
-    Show { id: String },
+    Show {
+        #[arg(add = ArgValueCompleter::new(complete::batches))]
+        id: String,
+    },
     /// Stop a batch; what it has done remains
-    Stop { id: String },
+    Stop {
+        #[arg(add = ArgValueCompleter::new(complete::batches))]
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,20 +70,21 @@ pub(crate) enum EntityCommand {
     /// List the requests in an entity's queue: those that wait for its lock, and those behind them
     Queue {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
     /// Show an entity with its state
     Get {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
     /// Signal an entity
     Signal {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
+        #[arg(add = ArgValueCompleter::new(complete::operations))]
         operation: String,
         /// The input: JSON, @FILE, or - for stdin
         #[arg(long, short, value_name = "JSON")]
@@ -87,8 +96,9 @@ pub(crate) enum EntityCommand {
     /// Call an entity and print the output
     Call {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
+        #[arg(add = ArgValueCompleter::new(complete::operations))]
         operation: String,
         /// The input: JSON, @FILE, or - for stdin
         #[arg(long, short, value_name = "JSON")]
@@ -97,13 +107,13 @@ pub(crate) enum EntityCommand {
     /// Let an entity run that is set aside because its next operation ends the process
     Resume {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
     /// The same, but let that operation fail without running it
     Skip {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
     /// Release locks whose orchestration no longer exists, such as after a store was repaired
@@ -111,7 +121,7 @@ pub(crate) enum EntityCommand {
     /// Remove the state of an entity
     Delete {
         /// The entity
-        #[arg(value_name = "NAME/KEY")]
+        #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
 }
@@ -119,8 +129,10 @@ pub(crate) enum EntityCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ScheduleSpec {
     /// The id of the schedule
+    #[arg(add = ArgValueCompleter::new(complete::schedules))]
     pub(crate) id: String,
     /// The orchestration to start
+    #[arg(add = ArgValueCompleter::new(complete::names))]
     pub(crate) name: String,
     /// A cron pattern, in UTC
     #[arg(long, required_unless_present = "every", conflicts_with = "every")]
@@ -154,19 +166,34 @@ pub(crate) enum ScheduleCommand {
         page: Paged,
     },
     /// Show a schedule
-    Get { id: String },
+    Get {
+        #[arg(add = ArgValueCompleter::new(complete::schedules))]
+        id: String,
+    },
     /// Create a schedule
     Create(ScheduleSpec),
     /// Replace what a schedule starts and when
     Update(ScheduleSpec),
     /// Pause a schedule
-    Pause { id: String },
+    Pause {
+        #[arg(add = ArgValueCompleter::new(complete::schedules))]
+        id: String,
+    },
     /// Resume a paused schedule
-    Resume { id: String },
+    Resume {
+        #[arg(add = ArgValueCompleter::new(complete::schedules))]
+        id: String,
+    },
     /// Start an instance of a schedule now
-    Trigger { id: String },
+    Trigger {
+        #[arg(add = ArgValueCompleter::new(complete::schedules))]
+        id: String,
+    },
     /// Remove a schedule
-    Delete { id: String },
+    Delete {
+        #[arg(add = ArgValueCompleter::new(complete::schedules))]
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
