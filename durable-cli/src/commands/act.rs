@@ -5,6 +5,7 @@ use durable_http::client::{BatchAction, BatchRequest, Client, ClientError, Insta
 use super::{batches, input, parsed};
 use crate::args::{Format, Purge, Raise, Restart, Selected, Steered, Terminate};
 use crate::error::{CliError, chain};
+use crate::output::Instance;
 use crate::session::Session;
 
 /// What to do with each instance.
@@ -22,7 +23,7 @@ pub(super) async fn raise(raise: &Raise, session: &mut Session<'_>) -> Result<()
         session.io.write(&format!("{}\n", raise.id));
         return Ok(());
     }
-    session.show_one::<InstanceStatus>(&parsed(text)?)
+    session.show_one::<Instance>(&parsed(text)?)
 }
 
 pub(super) async fn suspend(steered: &Steered, session: &mut Session<'_>) -> Result<(), CliError> {

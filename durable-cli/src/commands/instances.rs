@@ -1,14 +1,14 @@
 //! Listing, counting and showing instances.
 
 use durable::RuntimeStatus;
-use durable_http::client::{InstanceDetails, InstanceOrder, InstanceStatus};
+use durable_http::client::{InstanceOrder, InstanceStatus};
 use serde_json::value::RawValue;
 
 use super::{all, parsed, stuck};
 use crate::args::{Count, Format, Get, List, Sort};
 use crate::error::{CliError, chain};
 use crate::exit::Exit;
-use crate::output::{Listed, Table, printable, read};
+use crate::output::{Instance, Table, printable, read};
 use crate::session::Session;
 
 pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), CliError> {
@@ -27,14 +27,10 @@ pub(super) async fn list(list: &List, session: &mut Session<'_>) -> Result<(), C
     }
     let is_table = session.is_for_people() && session.global.fields.is_empty();
     if is_table {
-        request = request.query("fields", Listed::FIELDS);
+        request = request.query("fields", format!("{},failure", InstanceStatus::FIELDS.join(",")));
     }
     let (items, has_more) = all(request, limit).await?;
-    if is_table {
-        session.show_list::<Listed>(&items)?;
-    } else {
-        session.show_list::<InstanceStatus>(&items)?;
-    }
+    session.show_list::<Instance>(&items)?;
     if has_more && session.is_for_people() {
         session.io.tell(&format!("only the first {limit}; `--all` lists all\n"));
     }
@@ -73,12 +69,12 @@ pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<()
 
 /// What a running instance waits for, below what is known of it.
 async fn waits_for(item: &RawValue, session: &mut Session<'_>) -> Result<(), CliError> {
-    let details: InstanceDetails = read(item)?;
-    let is_running = details.status.runtime_status == RuntimeStatus::Running;
+    let status: InstanceStatus = read(item)?;
+    let is_running = status.runtime_status == RuntimeStatus::Running;
     if !is_running || !session.is_for_people() || !session.global.fields.is_empty() {
         return Ok(());
     }
-    let id = &details.status.instance_id;
+    let id = &status.instance_id;
     let pending = session.client.get_pending(id).await?;
     let waits = stuck::in_words(&pending, &session.clock());
     if !waits.is_empty() {
@@ -105,10 +101,10 @@ pub(super) async fn get(get: &Get, session: &mut Session<'_>) -> Result<(), CliE
     }
     match items.as_slice() {
         [item] if is_one && session.global.output != Format::Wide => {
-            session.show_one::<InstanceDetails>(item)?;
+            session.show_one::<Instance>(item)?;
             waits_for(item, session).await?;
         }
-        items => session.show_list::<InstanceDetails>(items)?,
+        items => session.show_list::<Instance>(items)?,
     }
     failed.map_or(Ok(()), |exit: Exit| Err(CliError::Reported(exit)))
 }

@@ -10,6 +10,7 @@ use super::{input, parsed};
 use crate::args::{Format, ResultOf, Start, Until, Wait};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::Instance;
 use crate::session::Session;
 
 /// The longest wait of one request.
@@ -68,7 +69,7 @@ pub(super) async fn wait(wait: &Wait, session: &mut Session<'_>) -> Result<(), C
         items.push(parsed(text)?);
     }
     if session.global.output != Format::Table {
-        session.show_list::<InstanceDetails>(&items)?;
+        session.show_list::<Instance>(&items)?;
     }
     failed.map_or(Ok(()), |exit| Err(CliError::Reported(exit)))
 }

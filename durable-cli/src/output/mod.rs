@@ -16,7 +16,7 @@ use crate::session::Session;
 use crate::time::Clock;
 
 pub(crate) use node::Node;
-pub(crate) use rows::{Listed, bytes, entity_name, reason};
+pub(crate) use rows::{Instance, bytes, entity_name, reason};
 pub(crate) use table::{Table, printable};
 
 /// How an item is shown to people.

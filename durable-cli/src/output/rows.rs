@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 use durable::protocol::Json;
 use durable_http::client::{
     Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, HubNode,
-    InstanceDetails, InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest,
-    RegisteredFunction, RunningActivity, Schedule, Suspension,
+    InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest, RegisteredFunction,
+    RunningActivity, Schedule, Suspension,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -48,34 +48,31 @@ pub(super) fn causes(failure: &Failure) -> String {
     text
 }
 
-impl Show for InstanceStatus {
-    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "STATUS", "CREATED", "DETAIL"];
-    const WIDE: &'static [&'static str] = &["UPDATED", "EVENTS", "PARENT", "TAGS"];
+/// An instance. It shows what is known of it: a list has no inputs and outputs.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) status: InstanceStatus,
+    values: Values,
+}
 
-    fn name(&self) -> String {
-        self.instance_id.clone()
-    }
+/// What the API reads from histories.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Values {
+    #[serde(default = "Json::null")]
+    input: Json,
+    output: Option<Json>,
+    failure: Option<Failure>,
+    termination_reason: Option<String>,
+}
 
-    fn row(&self, clock: &Clock) -> Vec<String> {
-        vec![
-            self.instance_id.clone(),
-            versioned(&self.name, self.version.as_ref()),
-            self.runtime_status.to_string(),
-            clock.show(self.created_at),
-            match &self.suspension {
-                Some(suspension) => reason(suspension),
-                None => plain(self.custom_status.as_ref()),
-            },
-        ]
-    }
-
-    fn wide(&self, clock: &Clock) -> Vec<String> {
-        vec![
-            clock.show(self.last_updated_at),
-            self.history_len.to_string(),
-            self.parent.as_ref().map(|parent| parent.instance_id.clone()).unwrap_or_default(),
-            tags(self),
-        ]
+impl<'de> Deserialize<'de> for Instance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // `flatten` cannot read the values of users, which are kept as text.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        let values = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Self { status, values })
     }
 }
 
@@ -85,78 +82,44 @@ pub(crate) fn reason(of: &Suspension) -> String {
 }
 
 /// The row of an instance. Its failure, if it has one, tells more than its custom status.
-fn row_of(status: &InstanceStatus, failure: Option<&Failure>, clock: &Clock) -> Vec<String> {
-    let mut row = status.row(clock);
-    if let (Some(failure), Some(detail)) = (failure, row.last_mut()) {
-        *detail = failure.to_string();
-    }
-    row
+fn row(status: &InstanceStatus, failure: Option<&Failure>, clock: &Clock) -> Vec<String> {
+    vec![
+        status.instance_id.clone(),
+        versioned(&status.name, status.version.as_ref()),
+        status.runtime_status.to_string(),
+        clock.show(status.created_at),
+        match (failure, &status.suspension) {
+            (Some(failure), _) => failure.to_string(),
+            (None, Some(suspension)) => reason(suspension),
+            (None, None) => plain(status.custom_status.as_ref()),
+        },
+    ]
 }
 
-/// An instance in a list, with its failure.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    status: InstanceStatus,
-    failure: Option<Failure>,
-}
-
-impl Listed {
-    /// The fields to ask for.
-    pub(crate) const FIELDS: &'static str = "instanceId,executionId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,\
-         parent,tags,customStatus,nextDue,generation,historyLen,failure";
-}
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Failed {
-            failure: Option<Failure>,
-        }
-
-        // `flatten` cannot read the custom status, which is kept as text.
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        let Failed { failure } =
-            serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        Ok(Self { status, failure })
-    }
-}
-
-impl Show for Listed {
-    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
-    const WIDE: &'static [&'static str] = InstanceStatus::WIDE;
+impl Show for Instance {
+    const COLUMNS: &'static [&'static str] = &["ID", "NAME", "STATUS", "CREATED", "DETAIL"];
+    const WIDE: &'static [&'static str] = &["UPDATED", "EVENTS", "PARENT", "TAGS"];
 
     fn name(&self) -> String {
-        self.status.name()
+        self.status.instance_id.clone()
     }
 
     fn row(&self, clock: &Clock) -> Vec<String> {
-        row_of(&self.status, self.failure.as_ref(), clock)
+        row(&self.status, self.values.failure.as_ref(), clock)
     }
 
     fn wide(&self, clock: &Clock) -> Vec<String> {
-        self.status.wide(clock)
-    }
-}
-
-impl Show for InstanceDetails {
-    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
-    const WIDE: &'static [&'static str] = InstanceStatus::WIDE;
-
-    fn name(&self) -> String {
-        self.status.name()
-    }
-
-    fn row(&self, clock: &Clock) -> Vec<String> {
-        row_of(&self.status, self.failure.as_ref(), clock)
-    }
-
-    fn wide(&self, clock: &Clock) -> Vec<String> {
-        self.status.wide(clock)
+        let status = &self.status;
+        vec![
+            clock.show(status.last_updated_at),
+            status.history_len.to_string(),
+            text(status.parent.as_ref().map(|parent| &parent.instance_id)),
+            tags(status),
+        ]
     }
 
     fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
-        let status = &self.status;
+        let Self { status, values } = self;
         let is_finished = status.runtime_status.is_finished();
         let end = if is_finished { status.last_updated_at } else { clock.now };
         let suspension = status.suspension.as_ref().map(|suspension| match &suspension.code {
@@ -171,11 +134,11 @@ impl Show for InstanceDetails {
             ("name", versioned(&status.name, status.version.as_ref())),
             ("status", status.runtime_status.to_string()),
             ("suspended because", suspension.unwrap_or_default()),
-            ("failure", self.failure.as_ref().map(causes).unwrap_or_default()),
-            ("terminated because", text(self.termination_reason.as_ref())),
+            ("failure", values.failure.as_ref().map(causes).unwrap_or_default()),
+            ("terminated because", text(values.termination_reason.as_ref())),
             ("custom status", plain(status.custom_status.as_ref())),
-            ("input", self.input.as_str().to_owned()),
-            ("output", self.output.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
+            ("input", values.input.as_str().to_owned()),
+            ("output", values.output.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default()),
             ("created", clock.show(status.created_at)),
             (if is_finished { "ended" } else { "updated" }, clock.show(status.last_updated_at)),
             ("duration", human(end - status.created_at)),
@@ -215,14 +178,14 @@ pub(crate) fn entity_name(id: &str) -> String {
 }
 
 impl Show for PendingWork {
-    const COLUMNS: &'static [&'static str] = InstanceStatus::COLUMNS;
+    const COLUMNS: &'static [&'static str] = Instance::COLUMNS;
 
     fn name(&self) -> String {
-        self.status.name()
+        self.status.instance_id.clone()
     }
 
     fn row(&self, clock: &Clock) -> Vec<String> {
-        self.status.row(clock)
+        row(&self.status, None, clock)
     }
 }
 

@@ -13,27 +13,8 @@ use super::{
 };
 use crate::timeline::Timeline;
 
-/// The fields of [`InstanceDetails`].
-const FIELDS: [&str; 18] = [
-    "instanceId",
-    "executionId",
-    "name",
-    "version",
-    "runtimeStatus",
-    "createdAt",
-    "lastUpdatedAt",
-    "suspension",
-    "parent",
-    "tags",
-    "customStatus",
-    "nextDue",
-    "generation",
-    "historyLen",
-    "input",
-    "output",
-    "failure",
-    "terminationReason",
-];
+/// The fields of [`InstanceDetails`] that [`InstanceStatus`] does not have.
+const VALUES: &str = "input,output,failure,terminationReason";
 
 /// What to start, and how.
 ///
@@ -120,7 +101,8 @@ impl Client {
         &self,
         filter: &InstanceFilter,
     ) -> Request<Page<InstanceDetails>> {
-        self.list_instances(filter).query("fields", FIELDS.join(",")).typed()
+        let fields = format!("{},{VALUES}", InstanceStatus::FIELDS.join(","));
+        self.list_instances(filter).query("fields", fields).typed()
     }
 
     /// Counts the instances that match a filter, also by group.

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 const SCANNED_MAX: usize = 1_000_000;
 
 /// The fields of a status.
-const STATUS: [&str; 14] = [
+pub(crate) const STATUS: [&str; 14] = [
     "instanceId",
     "executionId",
     "name",

@@ -20,7 +20,7 @@ mod export;
 mod histogram;
 mod history;
 mod instances;
-mod list;
+pub(crate) mod list;
 mod routes;
 mod schedules;
 mod show;

@@ -44,6 +44,11 @@ pub struct InstanceStatus {
     pub history_len: u64,
 }
 
+impl InstanceStatus {
+    /// The names of its fields in JSON, for the parameter `fields` of a list.
+    pub const FIELDS: [&str; 14] = crate::v1::list::STATUS;
+}
+
 /// Why an instance is suspended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
