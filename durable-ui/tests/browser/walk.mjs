@@ -5,9 +5,9 @@ import { chromium } from "playwright-core";
 const base = process.argv[2];
 const pages = ["", "/instances", "/instances?status=failed&from=-1h", "/live", "/start?name=checkout", "/hub",
   "/locks", "/entities", "/schedules", "/activities", "/batches", "/grid?name=checkout", "/compare",
-  "/instances?status=running&sort=created", "/instances/order-2026-11-28-000003", "/nowhere",
+  "/instances?status=running&sort=created", "/instances/order-2026-11-28-000004", "/nowhere",
   ...["history", "history?rows=full", "pending", "source", "sequence", "children", "entities", "io"]
-    .map((tab) => `/instances/order-2026-11-28-000003/${tab}`)];
+    .map((tab) => `/instances/order-2026-11-28-000004/${tab}`)];
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const faults = [];
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
