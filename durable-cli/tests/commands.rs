@@ -230,6 +230,11 @@ async fn a_part_of_a_history_is_found_by_its_text() {
     assert_eq!(kinds("--search CHARGE").await, "TaskScheduled ");
     assert_eq!(kinds("--search task --limit 1").await, "TaskScheduled ");
     assert_eq!(kinds("--limit 2 --from 1").await, "ExecutionStarted OrchestratorCompleted ");
+    let all = kinds("--from 0").await;
+    let newest: Vec<_> = all.split_whitespace().rev().collect();
+    assert!(newest.len() > 4, "{newest:?}");
+    assert_eq!(kinds("--reverse --limit 2").await.trim(), newest[..2].join(" "));
+    assert_eq!(kinds("--reverse --from 2").await.trim(), newest[..newest.len() - 2].join(" "));
     world.close().await;
 }
 

@@ -27,13 +27,11 @@ pub(super) async fn history(history: &History, session: &mut Session<'_>) -> Res
     if history.follow {
         return follow(history, session).await;
     }
-    let mut events = read(history, session).await?;
-    if history.reverse {
-        events.reverse();
-    }
+    let events = read(history, session).await?;
     show(&events, history.full, session)
 }
 
+/// The events in the order that is asked for; those before the index `--from` are left out.
 async fn read(history: &History, session: &Session<'_>) -> Result<Vec<Box<RawValue>>, CliError> {
     #[derive(Deserialize)]
     struct Raw {
@@ -45,17 +43,28 @@ async fn read(history: &History, session: &Session<'_>) -> Result<Vec<Box<RawVal
     let words = history.search.as_ref().map(|words| words.to_lowercase());
     let is_wanted = |event: &RawValue| words.as_ref().is_none_or(|words| has(event, words));
     let mut events = Vec::new();
-    let mut from = history.from;
+    let mut from = (!history.reverse).then_some(history.from);
     loop {
         let limit = if words.is_some() { PAGE } else { PAGE.min(most - events.len()).max(1) };
-        let request = session.client.get_history(&history.id).limit(limit).from(from);
+        let mut request = session.client.get_history(&history.id).limit(limit);
+        if history.reverse {
+            request = request.query("order", "desc");
+        }
+        if let Some(from) = from {
+            request = request.from(from);
+        }
         let text = request.kinds(kinds(history)).text().await?;
         let page: Raw = serde_json::from_str(&text)
             .map_err(|source| CliError::Json { what: "the answer of the hub".into(), source })?;
-        events.extend(page.items.into_iter().filter(|event| is_wanted(event)));
+        for event in page.items {
+            if history.reverse && crate::output::read::<Event>(&event)?.index < history.from {
+                return Ok(events);
+            }
+            events.extend(is_wanted(&event).then_some(event));
+        }
         events.truncate(most);
         match page.next {
-            Some(next) if events.len() < most => from = next,
+            Some(next) if events.len() < most => from = Some(next),
             _ => return Ok(events),
         }
     }
