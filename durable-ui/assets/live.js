@@ -3,7 +3,8 @@
 import { $, $$, local, say } from "./dom.js";
 
 /** @type {EventSource | null} */ let source = null;
-const every = Number($("main")?.dataset.every ?? 250);
+const main = $("main"), partial = main?.dataset.partial !== undefined; // a fragment shows more than the page
+let every = Number(main?.dataset.every ?? 250);
 let paused = false, missed = 0, asked = 0, busy = false;
 /** @type {number | undefined} */ let timer;
 /** Functions that see every event. @type {((kind: string, data: any) => void)[]} */
@@ -13,12 +14,12 @@ export const listeners = [];
 function show(state, word) { const l = $("#live"); if (l) { l.dataset.s = state; l.textContent = word; } }
 
 export function follow() {
-  const url = $("main")?.dataset.events;
+  const url = main?.dataset.events;
   if (!url) return;
   const connect = () => {
     if (source || document.hidden) return;
     source = new EventSource(url);
-    source.onopen = () => { show(paused ? "paused" : "on", paused ? "Paused" : "Live"); if (asked) changed(); };
+    source.onopen = () => { show(paused ? "paused" : "on", paused ? "Paused" : "Live"); if (asked || partial) changed(); };
     source.onerror = () => { show("off", "Unreachable"); if (source?.readyState === 2) { source = null; setTimeout(connect, 4000); } };
     for (const kind of ["lifecycle", "history", "end", "missed"]) source.addEventListener(kind, (e) => {
       for (const l of listeners) l(kind, JSON.parse(e.data));
@@ -58,7 +59,10 @@ export async function refresh() {
     if (answer.ok) swap(await answer.text());
     else if (answer.status === 404) location.reload();
     else if (answer.status === 429) setTimeout(changed, 1000); // several tabs at once
-  } catch { show("off", "Unreachable"); } finally { busy = false; }
+  } catch { show("off", "Unreachable"); } finally {
+    busy = false;
+    if (partial) every = Math.min(60000, Math.max(every, 10 * (Date.now() - asked)));
+  }
 }
 
 /** @param {string} text */
@@ -73,10 +77,10 @@ function swap(text) {
     if (active && old.contains(active) && active.matches("input:not([type=checkbox]),select,textarea")) continue;
     keep(old, part);
     const focus = active && old.contains(active) ? path(active, old) : null;
-    const scroll = $$(".sc,.js", old).map((e) => [e.scrollLeft, e.scrollTop]);
+    const scroll = $$(".sc,.js,.tabs", old).map((e) => [e.scrollLeft, e.scrollTop]);
     part.dataset.was = was;
     old.replaceWith(part);
-    $$(".sc,.js", part).forEach((e, i) => { if (scroll[i]) [e.scrollLeft, e.scrollTop] = scroll[i]; });
+    $$(".sc,.js,.tabs", part).forEach((e, i) => { if (scroll[i]) [e.scrollLeft, e.scrollTop] = scroll[i]; });
     if (focus) find(focus, part)?.focus({ preventScroll: true });
   }
   document.dispatchEvent(new CustomEvent("swapped"));

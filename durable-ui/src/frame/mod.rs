@@ -27,6 +27,9 @@ pub(crate) struct Page {
     pub(crate) events: Option<String>,
     /// The least time between two fetches of fragments, in milliseconds.
     pub(crate) every: u32,
+    /// Whether a fragment shows more, so that it is fetched at once. Because it costs more, fetching
+    /// fragments takes at most a tenth of the time.
+    pub(crate) is_partial: bool,
 }
 
 /// The entries of the navigation.
@@ -58,7 +61,15 @@ const NAVIGATION: [(Place, &str, &str); 9] = [
 
 impl Page {
     pub(crate) fn new(title: impl Into<String>, place: Place, body: Markup) -> Self {
-        Self { title: title.into(), place, body, commands: Vec::new(), events: None, every: 250 }
+        Self {
+            title: title.into(),
+            place,
+            body,
+            commands: Vec::new(),
+            events: None,
+            every: 250,
+            is_partial: false,
+        }
     }
 
     pub(crate) fn commands(mut self, commands: impl IntoIterator<Item = Command>) -> Self {
@@ -75,6 +86,11 @@ impl Page {
     /// Fetches fragments more rarely than four times a second, because they cost more.
     pub(crate) fn refreshes_every(mut self, millis: u32) -> Self {
         self.every = millis;
+        self
+    }
+
+    pub(crate) fn partial(mut self, is_partial: bool) -> Self {
+        self.is_partial = is_partial;
         self
     }
 
@@ -109,7 +125,7 @@ pub(crate) fn document(view: &View, page: &Page) -> String {
                 (SPRITE)
                 (top(view, page))
                 main #main tabindex="-1" data-events=[page.events.as_ref().map(|path| links.api(path))]
-                    data-every=(page.every) {
+                    data-every=(page.every) data-partial[page.is_partial] {
                     (page.body)
                     (drawer::drawer(view, &page.commands))
                 }

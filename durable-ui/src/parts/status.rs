@@ -29,8 +29,8 @@ pub(crate) fn status(status: RuntimeStatus) -> Markup {
 }
 
 /// A status with a count, as a link.
-pub(crate) fn status_link(of: RuntimeStatus, count: &str, note: &str, link: &str) -> Markup {
-    html! { a.stat href=(link) { (status(of)) b { (count) } span.q { (note) } } }
+pub(crate) fn status_link(of: RuntimeStatus, count: &str, link: &str) -> Markup {
+    html! { a.stat href=(link) { (status(of)) b { (count) } } }
 }
 
 /// A custom status on one line. An object with `done` and `of` (or `total`) is shown as progress.

@@ -126,3 +126,27 @@ async fn the_list_is_exported_as_csv_and_json_lines() {
     assert_eq!(get(&app, "/instances.export?format=xml").await.status, 400);
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_overview_reads_few_instances_at_first_and_all_in_its_fragment() {
+    let hub = hub().await;
+    hub.advance(Duration::from_secs(1)).await;
+    let text = Json::parse("\"x\"").unwrap();
+    for number in 0..2_001 {
+        let call = NamedCall::new("hello").input_json(text.clone());
+        hub.start_named(call.instance_id(format!("more-{number:04}"))).await.unwrap();
+    }
+    hub.settle().await;
+    let app = app(&hub, UiOptions::new());
+    let body = get(&app, "/").await.body;
+    assert!(body.contains("data-partial") && body.contains("Read all"), "{body}");
+    assert!(!body.contains("suspended-1") && !body.contains("failed-1"), "{body}");
+    assert!(!body.contains("Nothing has failed"), "{body}");
+    for path in ["?fragment=live", "?all=1"] {
+        let body = get(&app, path).await.body;
+        assert!(body.contains("suspended-1") && body.contains("failed-1"), "{body}");
+        assert!(body.contains("<b>2,002</b>"), "{body}");
+        assert!(!body.contains("data-partial") && !body.contains("<noscript>"), "{body}");
+    }
+    hub.shutdown().await.unwrap();
+}

@@ -37,9 +37,16 @@ const RANGES: [(&str, &str, TimeDelta); 3] = [
 const BARS: usize = 96;
 /// Instances that are read for a chart; the newest ones.
 const COUNTED: usize = 5_000;
+/// Instances that each count and list of the whole page reads, because to read 100,000 takes about 0.5 s.
+/// A fragment reads all, so the script of the page asks for one at once if there are more.
+const READ_FIRST: usize = 2_000;
 const ROWS: usize = 5;
 /// Rows of those that run longest; what each waits for is asked for, too.
 const OLDEST: usize = 8;
+/// The most requests of a search; each reads up to 10,000 instances.
+const REQUESTS: usize = 20;
+/// How often an open page asks for a fragment, in milliseconds; more rarely if that takes long.
+const EVERY: u32 = 1_000;
 const FIELDS: &str =
     "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,failure";
 
@@ -52,6 +59,10 @@ pub(crate) struct Model {
     /// Those that have run longest, with what they wait for.
     pub(crate) oldest: Vec<(model::Instance, Option<PendingWork>)>,
     pub(crate) activities: Vec<RunningActivity>,
+    /// Whether it is the first answer of several.
+    pub(crate) is_first: bool,
+    /// Whether there are instances that were not read.
+    pub(crate) is_cut: bool,
     pub(crate) suspended: Vec<model::Instance>,
     pub(crate) failed: Vec<model::Instance>,
     pub(crate) schedules: Vec<model::Schedule>,
@@ -64,10 +75,8 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let range = range.ok_or_else(|| Failure::invalid("`r` is 1h, 24h or 7d."))?;
     let model = fetch(call, range).await?;
     let page = Page::new("Overview", Place::Overview, screen(&call.view, &model));
-    // Counting 100,000 instances takes about 0.5 s: an open page keeps the hub busy for at most a tenth of
-    // the time.
-    let every = u32::try_from(model.counts.scanned / 20).unwrap_or(u32::MAX).clamp(1000, 60_000);
-    Ok(page.follows_hub("").refreshes_every(every).commands([
+    let page = page.follows_hub("").refreshes_every(EVERY).partial(model.is_first && model.is_cut);
+    Ok(page.commands([
         Command::get("Counts", "durable count --by status", "instances:count?groupBy=status"),
         Command::get(
             "Running longest, and what they wait for",
@@ -85,14 +94,33 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     ]))
 }
 
+/// The first instances of a status in an order, and whether the search ended before it had found all.
+async fn search(
+    call: &Call,
+    (status, sort, rows): (&str, &str, usize),
+    is_first: bool,
+) -> Result<(Vec<model::Instance>, bool), Failure> {
+    let mut query = Query::default().with("status", status).with("limit", rows);
+    query = query.with("sort", sort).with("fields", FIELDS);
+    if is_first {
+        query = query.with("maxScanned", READ_FIRST);
+    }
+    let mut items = Vec::new();
+    for _request in 0..if is_first { 1 } else { REQUESTS } {
+        let page: model::Items<model::Instance> = call.api.get("instances", &query).await?;
+        items.extend(page.items);
+        items.truncate(rows);
+        match page.next {
+            Some(next) if items.len() < rows => query = query.with("after", next),
+            _ => return Ok((items, false)),
+        }
+    }
+    Ok((items, true))
+}
+
 async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
     let api = &call.api;
-    let list = async |status: &str, sort: &str, rows: usize| {
-        let query = Query::default().with("status", status).with("limit", rows);
-        let query = query.with("sort", sort).with("fields", FIELDS);
-        let page: model::Items<model::Instance> = api.get("instances", &query).await?;
-        Ok::<_, Failure>(page.items)
-    };
+    let is_first = call.fragment().is_none() && call.query.get("all").is_none();
     let charts = match call.fragment() {
         Some(_) => None,
         None => {
@@ -106,11 +134,10 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
             ])
         }
     };
-    let by_status = Query::default().with("groupBy", "status");
     let all = Query::default().with("limit", 1000);
     let schedules: model::Items<model::Schedule> = api.get("schedules", &all).await?;
     let activities: model::Items<RunningActivity> = api.get("running", &Query::default()).await?;
-    let oldest: Vec<model::Instance> = list("Running", "created", OLDEST).await?;
+    let (oldest, has_older) = search(call, ("Running", "created", OLDEST), is_first).await?;
     let mut waiting = Vec::new();
     for item in oldest {
         let pending = waits::pending(call, &item.instance_id).await;
@@ -119,14 +146,31 @@ async fn fetch(call: &Call, range: usize) -> Result<Model, Failure> {
             waiting.push((item, pending));
         }
     }
+    let mut by_status = Query::default().with("groupBy", "status");
+    if is_first {
+        by_status = by_status.with("maxScanned", READ_FIRST);
+    }
+    let counts: InstanceCount = api.get("instances:count", &by_status).await?;
+    let found = async |status: &str| {
+        let has_some = counts.groups.as_ref().is_some_and(|groups| groups.contains_key(status));
+        if !has_some && !counts.approximate {
+            return Ok((Vec::new(), false));
+        }
+        search(call, (status, "-created", ROWS), is_first).await
+    };
+    let (suspended, has_suspended) = found("Suspended").await?;
+    let (failed, has_failed) = found("Failed").await?;
+    let is_cut = counts.approximate || has_older || has_suspended || has_failed;
     Ok(Model {
         range,
-        counts: api.get("instances:count", &by_status).await?,
+        counts,
         charts,
         oldest: waiting,
         activities: activities.items,
-        suspended: list("Suspended", "-created", ROWS).await?,
-        failed: list("Failed", "-created", ROWS).await?,
+        is_first,
+        is_cut,
+        suspended,
+        failed,
         schedules: schedules.items,
         hub: api.get("hub", &Query::default()).await?,
     })
@@ -152,9 +196,9 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
                 (chart(view, "failing", "Failed", ended, &SERIES[2..], |status| status == "Failed"))
             }
         }
-        (tables::oldest(view, &model.oldest))
+        (tables::oldest(view, &model.oldest, model.is_cut))
         (tables::suspended(view, &model.suspended))
-        (tables::failed(view, &model.failed))
+        (tables::failed(view, &model.failed, model.is_cut))
         div.cols {
             (tables::activities(&model.activities, view))
             (tables::schedules(view, &model.schedules))
@@ -164,7 +208,12 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
 }
 
 fn counts(view: &View, model: &Model) -> Markup {
-    let about = if model.counts.approximate { "at least" } else { "" };
+    // At least so many.
+    let more = if model.counts.approximate { "+" } else { "" };
+    let all = (model.is_first && model.is_cut).then(|| {
+        let query = Query::default().with("r", RANGES[model.range].1).with("all", 1);
+        view.links.page("", &query)
+    });
     html! {
         section #counts aria-label="Instances by status" data-part {
             div.stats {
@@ -172,7 +221,16 @@ fn counts(view: &View, model: &Model) -> Markup {
                     @let groups = model.counts.groups.as_ref();
                     @let count = groups.and_then(|it| it.get(&status.to_string())).copied().unwrap_or(0);
                     @let link = view.links.instances("status", word(status));
-                    (status_link(status, &format::count(count), about, &link))
+                    (status_link(status, &format!("{}{more}", format::count(count)), &link))
+                }
+            }
+            // The script reads them at once.
+            @if let Some(all) = all {
+                noscript {
+                    p.q {
+                        "Of all instances, " (format::count(READ_FIRST as u64)) " were read. "
+                        a href=(all) { "Read all" }
+                    }
                 }
             }
         }
@@ -208,8 +266,10 @@ fn chart(
     let total: u64 = histogram.items.iter().map(count).sum();
     let peak = histogram.items.iter().map(count).max().unwrap_or(0);
     let span = TimeDelta::seconds(i64::try_from(histogram.seconds).unwrap_or(1));
+    // Older ones were not counted.
+    let more = if histogram.approximate { "+" } else { "" };
     let label = format!(
-        "{heading}: {}, at most {} in {}",
+        "{heading}: {}{more}, at most {} in {}",
         format::count(total),
         format::count(peak),
         format::span(span)
@@ -220,7 +280,7 @@ fn chart(
             div.row {
                 h2 #(id) { (heading) }
                 span.sp {}
-                span { b { (format::count(total)) } }
+                span { b { (format::count(total)) (more) } }
                 span.q { "peak " (format::count(peak)) " in " (format::span(span)) }
             }
             (chart.draw())

@@ -19,7 +19,16 @@ fn all(view: &View, status: &str) -> Markup {
     html! { a href=(view.links.instances("status", status)) { "All" } }
 }
 
-pub(super) fn oldest(view: &View, items: &[(model::Instance, Option<PendingWork>)]) -> Markup {
+/// What stands in the place of rows that a search has not found yet.
+fn none_so_far() -> Markup {
+    empty("None so far", "Not all instances have been read yet.", &html! {})
+}
+
+pub(super) fn oldest(
+    view: &View,
+    items: &[(model::Instance, Option<PendingWork>)],
+    is_cut: bool,
+) -> Markup {
     let head = html! {
         th { "Instance" } th { "Name" } th { "Waits for" } th.n { "Started" } th.n { "For" }
     };
@@ -35,6 +44,7 @@ pub(super) fn oldest(view: &View, items: &[(model::Instance, Option<PendingWork>
         }
     };
     let content = match items {
+        [] if is_cut => none_so_far(),
         [] => empty("Nothing runs", "No orchestration has work or waits now.", &html! {}),
         _ => table("stack", "Running longest", &head, &rows),
     };
@@ -100,7 +110,7 @@ pub(super) fn suspended(view: &View, items: &[model::Instance]) -> Markup {
     section("suspended", "Suspended", &all(view, "suspended"), &content)
 }
 
-pub(super) fn failed(view: &View, items: &[model::Instance]) -> Markup {
+pub(super) fn failed(view: &View, items: &[model::Instance], is_cut: bool) -> Markup {
     let head = html! { th { "Instance" } th { "Name" } th { "Message" } th.n { "Failed" } };
     let rows = html! {
         @for item in items {
@@ -115,6 +125,7 @@ pub(super) fn failed(view: &View, items: &[model::Instance]) -> Markup {
         }
     };
     let content = match items {
+        [] if is_cut => none_so_far(),
         [] => empty("Nothing has failed", "No instance has the status failed.", &html! {}),
         _ => table("stack rows", "Last failures", &head, &rows),
     };

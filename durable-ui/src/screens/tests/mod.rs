@@ -118,8 +118,10 @@ fn an_empty_list_of_instances() {
 #[test]
 fn the_overview() {
     let failure = json!({"errorType": "AcquirerError", "message": "503 connect timeout"});
-    let model = overview::Model {
+    let mut model = overview::Model {
         range: 1,
+        is_first: false,
+        is_cut: false,
         counts: of_api(
             json!({"count": 1346, "groups": {"Running": 1284, "Failed": 61}, "approximate": false}),
         ),
@@ -155,4 +157,13 @@ fn the_overview() {
     };
     let markup = overview::screen(&view(), &model);
     expect_file!["snapshots/overview.html"].assert_eq(&lines(markup));
+
+    // What a search has not found so far may still exist.
+    (model.is_first, model.is_cut, model.counts.approximate) = (true, true, true);
+    (model.oldest, model.failed) = (Vec::new(), Vec::new());
+    let markup = overview::screen(&view(), &model).0;
+    assert!(markup.contains("<b>1,284+</b>") && markup.contains("<b>0+</b>"), "{markup}");
+    assert!(!markup.contains("Nothing runs") && !markup.contains("Nothing has failed"), "{markup}");
+    assert_eq!(markup.matches("None so far").count(), 2, "{markup}");
+    assert!(markup.contains("<noscript>") && markup.contains("all=1"), "{markup}");
 }
