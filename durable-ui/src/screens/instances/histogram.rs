@@ -12,7 +12,7 @@ use crate::query::Query;
 
 const BARS: usize = 60;
 /// Instances that are read for the bars; the newest ones. Reading them takes most of the time of the page.
-const COUNTED: usize = 5_000;
+const COUNTED: usize = 2_000;
 
 const SERIES: [Series; 6] = [
     Series { class: "f-run", name: "Running" },
