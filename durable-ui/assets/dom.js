@@ -39,7 +39,7 @@ export function duration(ms) {
 /** @param {ParentNode} r */
 export function local(r = document) {
   for (const e of $$("time[datetime]", r)) e.textContent = clock(new Date(e.dateTime));
-  for (const e of $$("[data-t]", r)) e.textContent = clock(new Date(+e.dataset.t), false);
+  for (const e of $$("[data-t]", r)) e.textContent = clock(new Date(+e.dataset.t), "s" in e.dataset);
   tick(r);
 }
 export function tick(/** @type {ParentNode} */ r = document) {

@@ -18,7 +18,10 @@ const differs = Math.abs(Date.now() - Number(document.body.dataset.now ?? Date.n
 local();
 if (!differs) setInterval(() => document.hidden || tick(), 1000);
 
-$(".nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+for (const e of $$(".nav [aria-current],.tabs [aria-current]")) { // the bar alone scrolls, not the page
+  const bar = e.parentElement, a = e.getBoundingClientRect(), b = bar.getBoundingClientRect();
+  bar.scrollLeft += a.left - b.left - (b.width - a.width) / 2;
+}
 const asked = new URLSearchParams(location.search);
 if (asked.has("cli") && $(".drawer")) $(".drawer").open = true;
 

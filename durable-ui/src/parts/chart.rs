@@ -56,7 +56,6 @@ impl Chart<'_> {
                 @if let Some(step) = step {
                     @for line in (1..=top / step).map(|line| line * step) {
                         line.g x1="0" x2="100%" y1=(pixels(y(line))) y2=(pixels(y(line))) {}
-                        text x="0" y=(pixels(y(line) - 3.0)) { (format::count(line)) }
                     }
                 }
                 line.g x1="0" x2="100%" y1=(base) y2=(base) {}
@@ -64,6 +63,12 @@ impl Chart<'_> {
                     @if bar.counts.iter().any(|count| *count > 0) {
                         @let x = step_x * ratio(index as u64, 1);
                         (self.bar(bar, x, step_x, top))
+                    }
+                }
+                // Over the first bars, which would hide them.
+                @if let Some(step) = step {
+                    @for line in (1..=top / step).map(|line| line * step) {
+                        text.c x="0" y=(pixels(y(line) - 3.0)) { (format::count(line)) }
                     }
                 }
                 @for (x, label) in &self.ticks {
@@ -136,7 +141,12 @@ pub(crate) fn ticks(view: &View, histogram: &Histogram) -> Vec<(f64, Markup)> {
         let bars = i64::try_from(count).unwrap_or(0) * i64::from(quarter) / 4;
         let at = first.at + TimeDelta::seconds(step * bars);
         let label = html! {
-            tspan data-t=(at.timestamp_millis()) { (format::minute(at, view.now)) }
+            @if step < 20 {
+                // Several of them are in the same minute.
+                tspan data-t=(at.timestamp_millis()) data-s { (format::time(at, view.now)) }
+            } @else {
+                tspan data-t=(at.timestamp_millis()) { (format::minute(at, view.now)) }
+            }
         };
         (f64::from(quarter) * 25.0, label)
     };
