@@ -1,6 +1,7 @@
 //! Hubs that share a store, as processes share a database: who owns which partition, requests to the
 //! partitions of others, and what becomes of a partition that changes hands.
 
+mod abandoned;
 #[path = "../support/delegate.rs"]
 mod delegate;
 mod moves;

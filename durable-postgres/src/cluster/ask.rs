@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use durable::store::{ClusterRequest, StoreError};
+use durable::store::{ClusterRequest, RequestId, StoreError};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -44,7 +44,26 @@ const ASK: &str = "
             FROM asked WHERE state <> 1)
     SELECT id, broken FROM parked";
 
+/// Removes requests of a node. One that is answered is removed when the node has received its answer.
+const WITHDRAW: &str = "
+    WITH gone AS (
+        DELETE FROM request WHERE id = ANY($1::uuid[]) AND node = $2 AND state < 2 RETURNING key)
+    DELETE FROM outbox WHERE key = ANY(ARRAY(SELECT key FROM gone))";
+
 impl PostgresStore {
+    pub(super) async fn withdraw_from_node(
+        &self,
+        requests: &[RequestId],
+    ) -> Result<(), StoreError> {
+        let me = self.nodes.joined()?;
+        let mut ids: Vec<_> =
+            requests.iter().map(|id| Uuid::from_bytes(*id.0.as_bytes())).collect();
+        // In the order in which others lock them, too.
+        ids.sort_unstable();
+        self.sessions.query("cannot withdraw requests", WITHDRAW, &[&ids, &me.id]).await?;
+        Ok(())
+    }
+
     pub(super) async fn ask_owner(&self, request: &ClusterRequest) -> Result<(), StoreError> {
         let me = self.nodes.joined()?;
         let outcome = Outcome::default();

@@ -251,6 +251,10 @@ impl Cluster for PostgresStore {
         self.driver.run(self.ask_owner(request))
     }
 
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        self.driver.run(self.withdraw_from_node(requests))
+    }
+
     fn members(&self) -> Result<Members, StoreError> {
         self.driver.run(self.all_members())
     }

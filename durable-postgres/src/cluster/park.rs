@@ -15,10 +15,6 @@ const OPEN: &str = "
     SELECT id, key FROM request
         WHERE node = $1 AND state < 2 AND substring(key FROM 1 FOR 2) = ANY($2::bytea[])";
 
-const WITHDRAW: &str = "
-    WITH gone AS (DELETE FROM request WHERE id = ANY($1::uuid[]) AND state < 2 RETURNING key)
-    DELETE FROM outbox WHERE key = ANY(ARRAY(SELECT key FROM gone))";
-
 impl PostgresStore {
     pub(super) async fn park_partition(
         &self,
@@ -69,9 +65,10 @@ impl PostgresStore {
         // Two statements, because the answer to one that deletes could be lost.
         let open = self.sessions.query(doing, OPEN, &[&me.id, &targets]).await?;
         let open: Vec<(Uuid, Vec<u8>)> = open.iter().map(|row| (row.get(0), row.get(1))).collect();
-        let ids: Vec<_> = open.iter().map(|(id, _)| *id).collect();
+        let ids = open.iter().map(|(id, _)| RequestId(MessageId::from_u128(id.as_u128())));
+        let ids: Vec<_> = ids.collect();
         if !ids.is_empty() {
-            self.sessions.query(doing, WITHDRAW, &[&ids]).await?;
+            self.withdraw_from_node(&ids).await?;
         }
         let refused = open.iter().filter_map(|(id, key)| {
             let parked = parked.get(key.get(..2)?)?;

@@ -130,14 +130,19 @@ pub(crate) fn connect(options: PostgresOptions) -> PostgresStore {
 /// Runs a statement in the schema of a hub, as an operator would.
 #[allow(dead_code, reason = "not every program of tests needs it")]
 pub(crate) fn execute(options: &PostgresOptions, sql: &str) {
-    let schema = format!("{options:?}");
-    let (_, rest) = schema.split_once("schema: \"").expect("a schema");
-    let (schema, _) = rest.split_once('"').expect("a schema");
+    let schema = schema_of(options);
     let mut psql = command(&shared().binaries.join("psql"));
     psql.arg("--quiet").arg("--dbname").arg(shared().url());
     psql.arg("--command").arg(format!("SET search_path = {schema}; {sql}"));
     let done = psql.output().expect("psql");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// The name of the schema of a hub.
+pub(crate) fn schema_of(options: &PostgresOptions) -> String {
+    let options = format!("{options:?}");
+    let (_, rest) = options.split_once("schema: \"").expect("a schema");
+    rest.split_once('"').expect("a schema").0.to_owned()
 }
 
 /// A schema that does not exist yet.

@@ -1,5 +1,7 @@
 //! Stores that share a hub, without the hubs on top of them.
 
+#![allow(dead_code, reason = "no program of tests uses all of it")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,7 +33,6 @@ pub(crate) fn hub(partitions: u16) -> PostgresOptions {
     options
 }
 
-#[allow(dead_code, reason = "not every program of tests needs it")]
 impl Peer {
     pub(crate) fn join(options: &PostgresOptions, name: &str) -> Self {
         Self::join_as(options, &Node::new(name))

@@ -18,8 +18,8 @@ use crate::protocol::{
 };
 use crate::store::{
     Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch,
-    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, Store, StoreError,
-    StoreTransactions, Usage,
+    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, RequestId, Store,
+    StoreError, StoreTransactions, Usage,
 };
 
 /// A store that does not panic.
@@ -223,6 +223,10 @@ impl Cluster for GuardedStore {
 
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
         self.in_cluster("sending a request", |cluster| cluster.ask(request))
+    }
+
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        self.in_cluster("withdrawing requests", |cluster| cluster.withdraw(requests))
     }
 
     fn members(&self) -> Result<Members, StoreError> {

@@ -107,6 +107,17 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     /// The store failed, or the partition is [parked](StoreError::Parked).
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError>;
 
+    /// Withdraws requests of this node whose clients have gone: they are not delivered any more, and no
+    /// answer to them is returned. A request that was delivered before may still be carried out. A request
+    /// that is answered already stays until its answer is received. By default nothing is withdrawn.
+    ///
+    /// # Errors
+    /// The store failed. The hub then tries again.
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        let _ = requests;
+        Ok(())
+    }
+
     /// The nodes of the hub, and who owns which partition.
     ///
     /// # Errors

@@ -466,6 +466,10 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
         self.inner_cluster()?.ask(&ClusterRequest { body, ..request.clone() })
     }
 
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        self.inner_cluster()?.withdraw(requests)
+    }
+
     fn members(&self) -> Result<Members, StoreError> {
         self.inner_cluster()?.members()
     }

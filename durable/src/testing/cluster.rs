@@ -130,6 +130,13 @@ impl MemoryNode {
     pub fn partitions(&self) -> Vec<PartitionId> {
         self.shared.state().owned_by(self.number).collect()
     }
+
+    /// The number of requests of the node's clients that are stored for other nodes, or whose answers
+    /// the node has not received.
+    pub fn requests(&self) -> usize {
+        let state = self.shared.state();
+        state.requests.values().filter(|asked| asked.by == Some(self.number)).count()
+    }
 }
 
 impl Shared {
@@ -412,6 +419,17 @@ impl Cluster for MemoryNode {
         asked.by = Some(self.number);
         asked.request.get_or_insert_with(|| request.clone());
         self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        let mut state = self.shared.state();
+        for request in requests {
+            let asked = state.requests.get(request);
+            if asked.is_some_and(|it| it.by == Some(self.number) && it.answer.is_none()) {
+                state.requests.remove(request);
+            }
+        }
         Ok(())
     }
 

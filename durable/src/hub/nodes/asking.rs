@@ -87,7 +87,7 @@ impl TaskHub {
             },
             // Nobody will answer: the hub stops.
             First::This(Err(_dropped)) => {}
-            First::That(()) => nodes.waiting.forget(id),
+            First::That(()) => nodes.waiting.abandon(id),
         }
     }
 

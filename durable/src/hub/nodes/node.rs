@@ -125,7 +125,11 @@ impl Bell {
 
 /// The requests that were sent to other nodes and are not answered.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>);
+pub(super) struct Waiting {
+    clients: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    /// Requests whose clients have gone, and that are not withdrawn from the store yet.
+    abandoned: Mutex<Vec<RequestId>>,
+}
 
 /// The answer to a request, or why there is none.
 pub(super) type Answer = Result<String, ParkedPartition>;
@@ -158,12 +162,33 @@ impl Waiting {
         self.all().remove(&request);
     }
 
-    /// The node stops: no more answers will arrive.
+    /// The client of a request that was sent has gone.
+    pub(super) fn abandon(&self, request: RequestId) {
+        self.forget(request);
+        self.abandoned().push(request);
+    }
+
+    /// Takes the requests whose clients have gone.
+    pub(super) fn take_abandoned(&self) -> Vec<RequestId> {
+        std::mem::take(&mut *self.abandoned())
+    }
+
+    /// Keeps abandoned requests that could not be withdrawn.
+    pub(super) fn put_back_abandoned(&self, requests: Vec<RequestId>) {
+        self.abandoned().extend(requests);
+    }
+
+    /// The node stops: no more answers will arrive, so all requests are abandoned.
     fn drop_all(&self) {
-        self.all().clear();
+        let requests = std::mem::take(&mut *self.all());
+        self.abandoned().extend(requests.into_keys());
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn abandoned(&self) -> MutexGuard<'_, Vec<RequestId>> {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

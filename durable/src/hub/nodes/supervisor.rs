@@ -87,6 +87,7 @@ impl Supervisor {
             Ok(assignment) => {
                 self.has_failed = false;
                 self.carry_out(assignment);
+                self.withdraw_abandoned();
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
@@ -98,11 +99,25 @@ impl Supervisor {
         true
     }
 
-    /// The node stops: the inbox need not wait any longer.
+    /// Withdraws the requests whose clients have gone.
+    fn withdraw_abandoned(&self) {
+        let requests = self.nodes.waiting.take_abandoned();
+        if requests.is_empty() {
+            return;
+        }
+        let withdrawn = self.committer.cluster().and_then(|cluster| cluster.withdraw(&requests));
+        if withdrawn.is_err() {
+            // If the store has failed, the next renewal of the leases says so.
+            self.nodes.waiting.put_back_abandoned(requests);
+        }
+    }
+
+    /// The node stops: the inbox need not wait any longer, and the requests of this node are withdrawn.
     pub(super) fn end(self) {
         if let Some(cluster) = self.committer.store.cluster() {
             cluster.interrupt();
         }
+        self.withdraw_abandoned();
     }
 
     /// Sets the hub's clock by that of the store. If that cannot be read, the clock goes on as it is.

@@ -14,7 +14,8 @@ use crate::protocol::{
 };
 use crate::store::{
     Assignment, BackupReport, Cluster, ClusterRequest, Commit, Creation, CreationOrder, Epoch,
-    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, Store, StoreError,
+    InstanceFilter, InstancePage, Members, Node, PartitionState, Received, RequestId, Store,
+    StoreError,
 };
 use crate::testing::MemoryNode;
 
@@ -211,6 +212,10 @@ impl Cluster for WatchedStore {
 
     fn ask(&self, request: &ClusterRequest) -> Result<(), StoreError> {
         self.in_cluster(|store| store.ask(request))
+    }
+
+    fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
+        self.in_cluster(|store| store.withdraw(requests))
     }
 
     fn members(&self) -> Result<Members, StoreError> {
