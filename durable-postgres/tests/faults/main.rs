@@ -3,6 +3,7 @@
 #[path = "../cluster/mod.rs"]
 mod cluster;
 mod cuts;
+mod disk_full;
 mod ended;
 mod ledger;
 mod proxy;
