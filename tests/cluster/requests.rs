@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use durable::client::{ManageError, StartError};
-use durable::protocol::InstanceRecord;
-use durable::store::{Cluster, Store, StoreError};
+use durable::client::{HubError, ManageError, StartError};
+use durable::protocol::{InstanceRecord, PartitionId};
+use durable::store::{Cluster, EncodedPayload, EncodedStore, PayloadCodec, Store, StoreError};
 use durable::{InstanceId, RuntimeStatus};
 
 use super::delegate::delegate;
@@ -107,6 +107,55 @@ async fn a_start_with_a_generated_id_in_a_partition_of_this_node_reads_nothing()
     assert_eq!(store.reads.load(Ordering::SeqCst) - before, 0);
     assert_eq!(within(run.result()).await.unwrap(), 2);
     hub.shutdown().await.unwrap();
+}
+
+/// Processes with different codecs cannot read each other's requests, like neighbouring releases with
+/// different requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_the_owner_cannot_read_is_refused_and_not_carried_out() {
+    let cluster = MemoryCluster::default();
+    let worker = open(&cluster.node()).await;
+    let store = EncodedStore::new(cluster.node(), Plain);
+    let client = TaskHub::builder().store(store).client_only().open().await.unwrap();
+    let error = within(client.start(leaf(1).instance_id("a"))).await.unwrap_err();
+    let StartError::Hub(HubError::RequestNotUnderstood { partition, reason }) = &error else {
+        panic!("{error:?}");
+    };
+    let id = InstanceId::new("a").unwrap();
+    assert_eq!(*partition, PartitionId::of(&id, 8));
+    assert!(reason.contains("unknown variant `durable.encoded`"), "{reason}");
+    assert!(within(worker.find_instance::<leaf>("a")).await.unwrap().is_none());
+    client.shutdown().await.unwrap();
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_read_is_an_error_of_its_request_only() {
+    let cluster = MemoryCluster::default();
+    let store = EncodedStore::new(cluster.node(), Plain);
+    let worker = TaskHub::builder().store(store).partitions(8).open().await.unwrap();
+    let node = cluster.node();
+    let client = TaskHub::builder().store(node).client_only().open().await.unwrap();
+    let error = within(client.start(leaf(1).instance_id("a"))).await.unwrap_err();
+    assert!(matches!(error, StartError::Hub(HubError::AnswerNotUnderstood { .. })), "{error:?}");
+    let run = within(worker.find_instance::<leaf>("a")).await.unwrap().unwrap();
+    assert_eq!(within(run.result()).await.unwrap(), 2);
+    client.shutdown().await.unwrap();
+    worker.shutdown().await.unwrap();
+}
+
+/// Keeps texts as they are, in an envelope.
+#[derive(Debug)]
+struct Plain;
+
+impl PayloadCodec for Plain {
+    fn encode(&self, text: &str, _: &InstanceId) -> Result<EncodedPayload, StoreError> {
+        Ok(EncodedPayload::new("plain", text))
+    }
+
+    fn decode(&self, payload: &EncodedPayload, _: &InstanceId) -> Result<String, StoreError> {
+        Ok(payload.data.clone())
+    }
 }
 
 /// A node that counts how many records were looked up.

@@ -162,6 +162,31 @@ pub enum HubError {
         /// Why it was parked.
         reason: String,
     },
+    /// The process that owns the partition of the instance cannot read the request, because it runs
+    /// another release of this library. The request was not carried out.
+    #[error(
+        "the process that owns partition {partition} cannot read the request: {reason}; the request was \
+         not carried out: run the same release of `durable` in all processes of the hub, and repeat it"
+    )]
+    RequestNotUnderstood {
+        /// The partition.
+        partition: PartitionId,
+        /// Why the request cannot be read.
+        reason: String,
+    },
+    /// The answer of the process that owns the partition of the instance cannot be read, because that
+    /// process runs another release of this library. The request was carried out or refused.
+    #[error(
+        "the answer of the process that owns partition {partition} cannot be read: {reason}; find out \
+         whether the request was carried out, and run the same release of `durable` in all processes \
+         of the hub"
+    )]
+    AnswerNotUnderstood {
+        /// The partition.
+        partition: PartitionId,
+        /// Why the answer cannot be read.
+        reason: String,
+    },
     /// The async runtime on which the hub was opened has ended, which stopped the hub.
     #[error(
         "the task hub stopped because the runtime on which it was opened has ended; nothing \

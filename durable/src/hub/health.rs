@@ -2,8 +2,8 @@
 //! abandoned checks it.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::error::HubError;
@@ -13,8 +13,6 @@ use crate::store::chain;
 pub(crate) struct Health {
     failure: OnceLock<HubError>,
     shut_down: AtomicBool,
-    /// Why a client's request could not be sent to another process most recently.
-    unsent: Mutex<Option<HubError>>,
     /// Whether the failure was logged and the hub told to stop.
     is_told: AtomicBool,
     stop: OnceLock<Stop>,
@@ -67,12 +65,6 @@ impl Health {
         }
     }
 
-    /// A client's request could not be sent to another process. The hub goes on; the client, whose
-    /// reply is dropped next, finds the reason here.
-    pub(crate) fn not_sent(&self, reason: HubError) {
-        *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-    }
-
     pub(crate) fn shut_down(&self) {
         self.shut_down.store(true, Ordering::Release);
     }
@@ -98,11 +90,7 @@ impl Health {
 
     /// The reason why there is no reply.
     pub(crate) fn error(&self) -> HubError {
-        let unsent = || {
-            let unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
-            unsent.clone().filter(|_| !self.is_shut_down())
-        };
-        self.failure.get().cloned().or_else(unsent).unwrap_or(HubError::ShutDown)
+        self.failure().unwrap_or(HubError::ShutDown)
     }
 }
 

@@ -138,9 +138,10 @@ mod tests {
 
     use super::*;
     use crate::hub::error::ManageError;
+    use crate::hub::reply_to::Replied;
     use crate::protocol::Json;
 
-    fn raise(input: &str) -> (Mail, oneshot::Receiver<Result<(), ManageError>>) {
+    fn raise(input: &str) -> (Mail, oneshot::Receiver<Replied<Result<(), ManageError>>>) {
         let (reply, raised) = oneshot::channel();
         let input = Json::parse(input).unwrap();
         let (instance_id, name) = (InstanceId::new("a").unwrap(), "n".to_owned());

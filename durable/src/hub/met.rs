@@ -62,6 +62,7 @@ pub(super) fn effect(effect: &Effect) {
         Effect::EntityResumed(..) => mark!("effect: EntityResumed"),
         Effect::Unlocked(..) => mark!("effect: Unlocked"),
         Effect::SignalCancelled(..) => mark!("effect: SignalCancelled"),
+        Effect::Refused(..) => mark!("effect: Refused"),
         Effect::Continue(..) => mark!("effect: Continue"),
         Effect::Notify(..) => mark!("effect: Notify"),
         Effect::Left(..) => mark!("effect: Left"),

@@ -4,13 +4,17 @@ use std::fmt;
 
 use tokio::sync::oneshot;
 
+use super::error::HubError;
 use crate::store::RequestId;
+
+/// The reply to a request, or why there is none. If the hub stops, the sender is dropped instead.
+pub(crate) type Replied<T> = Result<T, HubError>;
 
 /// Where the reply to a request goes.
 #[derive(Debug)]
 pub(crate) enum ReplyTo<T> {
     /// To a client of this process.
-    Client(oneshot::Sender<T>),
+    Client(oneshot::Sender<Replied<T>>),
     /// To a client of this process, whose request another process can carry out if this one does not.
     Repeated(Repeated<T>),
     /// To the node that sent the request. The commit of the write that causes the reply contains it.
@@ -18,10 +22,10 @@ pub(crate) enum ReplyTo<T> {
 }
 
 /// The client of a request that is repeated if this is dropped without a reply.
-pub(crate) struct Repeated<T>(Option<(oneshot::Sender<T>, Repeat<T>)>);
+pub(crate) struct Repeated<T>(Option<(oneshot::Sender<Replied<T>>, Repeat<T>)>);
 
 /// Asks again on behalf of a client.
-pub(crate) type Repeat<T> = Box<dyn FnOnce(oneshot::Sender<T>) + Send + Sync>;
+pub(crate) type Repeat<T> = Box<dyn FnOnce(oneshot::Sender<Replied<T>>) + Send + Sync>;
 
 /// A reply that can be sent to another node.
 pub(crate) trait Encode {
@@ -52,7 +56,7 @@ impl<T> ReplyTo<T> {
         }
     }
 
-    fn client(&self) -> Option<&oneshot::Sender<T>> {
+    fn client(&self) -> Option<&oneshot::Sender<Replied<T>>> {
         match self {
             Self::Client(client) => Some(client),
             Self::Repeated(Repeated(repeated)) => repeated.as_ref().map(|(client, _)| client),
@@ -65,10 +69,10 @@ impl<T: Encode> ReplyTo<T> {
     /// Sends the reply. A client that no longer waits has dropped its end of the channel.
     pub(crate) fn send(self, reply: T) {
         match self {
-            Self::Client(client) => drop(client.send(reply)),
+            Self::Client(client) => drop(client.send(Ok(reply))),
             Self::Repeated(mut repeated) => {
                 if let Some((client, _)) = repeated.0.take() {
-                    drop(client.send(reply));
+                    drop(client.send(Ok(reply)));
                 }
             }
             Self::Node(_) => {}
@@ -76,8 +80,8 @@ impl<T: Encode> ReplyTo<T> {
     }
 }
 
-impl<T> From<oneshot::Sender<T>> for ReplyTo<T> {
-    fn from(client: oneshot::Sender<T>) -> Self {
+impl<T> From<oneshot::Sender<Replied<T>>> for ReplyTo<T> {
+    fn from(client: oneshot::Sender<Replied<T>>) -> Self {
         Self::Client(client)
     }
 }

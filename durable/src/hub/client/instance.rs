@@ -364,11 +364,8 @@ impl InstanceHandle {
         let instance_id = self.instance_id.clone();
         let mail = Mail::WaitForStart { instance_id, reply: reply.into() };
         self.hub.request(&self.instance_id, mail).await?;
-        match begun.await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(HubError::NoSuchInstance(self.instance_id.clone())),
-            Err(_gone) => Err(self.hub.error()),
-        }
+        let exists = self.hub.replied(begun).await?;
+        exists.then_some(()).ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
     /// Waits until the instance has ended, or is suspended because of its code, and returns its
@@ -389,7 +386,7 @@ impl InstanceHandle {
             .request(&self.instance_id, Mail::Wait { instance_id, reply: reply.into() })
             .await?;
         let ended = self.hub.passing_time(ended).await;
-        let ended = ended.ok_or_else(|| self.hub.error())?;
+        let ended = ended.unwrap_or_else(|| Err(self.hub.error()))?;
         ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 

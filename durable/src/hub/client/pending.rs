@@ -81,7 +81,7 @@ impl InstanceHandle {
         self.hub
             .request(&self.instance_id, Mail::Pending { instance_id, reply: reply.into() })
             .await?;
-        let pending = pending.await.map_err(|_gone| self.hub.error())?;
+        let pending = self.hub.replied(pending).await?;
         let Pending { mut tasks, awaited_events, unread_events, locked_entities, event_waits } =
             *pending.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))?;
         let (status, history) = self.status_and_history().await?;

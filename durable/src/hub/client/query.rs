@@ -13,6 +13,7 @@ use crate::definition::Orchestrator;
 use crate::hub::built_in::{self, SCHEDULE};
 use crate::hub::error::ManageError;
 use crate::hub::mail::{Mail, Manage, Managed};
+use crate::hub::reply_to::Replied;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, InstanceRecord, Json, RuntimeStatus, Timestamp};
 use crate::store::{CreationOrder, InstanceFilter, InstancePage, Store, StoreError};
@@ -351,7 +352,7 @@ impl TaskHub {
         &self,
         instance_id: &InstanceId,
         what: Manage,
-    ) -> Result<oneshot::Receiver<Managed>, ManageError> {
+    ) -> Result<oneshot::Receiver<Replied<Managed>>, ManageError> {
         let (reply, managed) = oneshot::channel();
         let mail = Mail::Manage { instance_id: instance_id.clone(), what, reply: reply.into() };
         self.request(instance_id, mail).await?;
@@ -375,7 +376,7 @@ impl TaskHub {
                 replies.push(self.manage(&instance.instance_id, purge).await?);
             }
             for reply in replies {
-                match reply.await.map_err(|_gone| self.error())? {
+                match self.replied(reply).await? {
                     Ok(()) => purged += 1,
                     // Purged or replaced since it was read.
                     Err(error) if error.is_no_such_instance() => {}

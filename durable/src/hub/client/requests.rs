@@ -16,6 +16,7 @@ use crate::event::{ExternalEvent, InvalidEvent};
 use crate::hub::admission::Permit;
 use crate::hub::error::{EntityError, HubError, ManageError, StartError};
 use crate::hub::mail::{Mail, Manage};
+use crate::hub::reply_to::Replied;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, Json};
 use crate::store::StoreError;
@@ -65,6 +66,14 @@ impl TaskHub {
         }
     }
 
+    /// Waits for the reply to a request.
+    pub(crate) async fn replied<T>(
+        &self,
+        reply: oneshot::Receiver<Replied<T>>,
+    ) -> Result<T, HubError> {
+        reply.await.unwrap_or_else(|_stopped| Err(self.error()))
+    }
+
     fn check_room_for(&self, mail: &Mail) -> Result<(), NotSent> {
         if !mail.adds_work() {
             return Ok(());
@@ -98,12 +107,12 @@ impl InstanceHandle {
         let reply = reply.into();
         let mail = Mail::Raise { instance_id, name, input, ends_work, reply };
         self.hub.request(&self.instance_id, mail).await?;
-        raised.await.map_err(|_gone| self.hub.error())?
+        self.hub.replied(raised).await?
     }
 
     pub(crate) async fn manage(&self, what: Manage) -> Result<(), ManageError> {
         let managed = self.hub.manage(&self.instance_id, what).await?;
-        managed.await.map_err(|_gone| self.hub.error())?
+        self.hub.replied(managed).await?
     }
 
     /// Terminates the instance if it has not ended, and removes it, in one commit.

@@ -5,6 +5,7 @@ use tokio::sync::oneshot::{self, Receiver};
 use crate::definition::display_name;
 use crate::hub::error::StartError;
 use crate::hub::mail::{Mail, Origin, Start};
+use crate::hub::reply_to::Replied;
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::Due;
 use crate::protocol::{
@@ -12,7 +13,7 @@ use crate::protocol::{
 };
 
 /// Receives the partition's reply.
-type Started = Receiver<Result<(), StartError>>;
+type Started = Receiver<Replied<Result<(), StartError>>>;
 
 /// A request to start an instance.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl TaskHub {
         let (instance_id, mail, begun) = self.start_mail(request)?;
         let permit = self.admit(&mail).await?;
         self.send_admitted(&instance_id, mail, permit);
-        begun.await.map_err(|_gone| self.error())??;
+        self.replied(begun).await??;
         Ok(instance_id)
     }
 

@@ -122,6 +122,8 @@ impl Committer {
             Effect::SignalCancelled(reply, was_waiting) => reply.send(was_waiting),
             Effect::EntityResumed(reply, was_held) => reply.send(was_held),
             Effect::Unlocked(reply, was_locked) => reply.send(was_locked),
+            // The commit contains the answer.
+            Effect::Refused(..) => {}
             Effect::Continue(id) => self.mailboxes.send_to(owner, Mail::Continue(id)),
             Effect::Notify(notice) => self.lifecycle.notify(notice),
             Effect::Left(has_left) => has_left.store(true, Ordering::Release),

@@ -116,6 +116,8 @@ pub(crate) enum Effect {
     EntityResumed(EntityResumed, bool),
     Unlocked(Unlocked, bool),
     SignalCancelled(Cancelled, bool),
+    /// A request of another node that cannot be read, and its answer.
+    Refused(RequestId, String),
     /// Continues with an instance or entity that waited for this write.
     Continue(InstanceId),
     /// Notifies observers of a change of an instance.
@@ -139,7 +141,8 @@ impl Effect {
             | Self::Operated(..)
             | Self::EntityResumed(..)
             | Self::Unlocked(..)
-            | Self::SignalCancelled(..) => true,
+            | Self::SignalCancelled(..)
+            | Self::Refused(..) => true,
             Self::Run(_)
             | Self::TakenIn(..)
             | Self::Cancel(_)
@@ -165,6 +168,7 @@ impl Effect {
             Self::EntityResumed(reply, was_held) => answer(reply, was_held),
             Self::Unlocked(reply, was_locked) => answer(reply, was_locked),
             Self::SignalCancelled(reply, was_waiting) => answer(reply, was_waiting),
+            Self::Refused(request, answer) => Some((*request, answer.clone())),
             Self::Run(_)
             | Self::TakenIn(..)
             | Self::Cancel(_)

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 
 use super::node::Nodes;
-use super::wire::{Ask, Decode, SendAsk};
+use super::wire::{self, Ask, Decode, SendAsk};
 use crate::hub::admission::Permit;
 use crate::hub::drive::Place;
 use crate::hub::error::HubError;
 use crate::hub::mail::{Delivery, Mail};
-use crate::hub::reply_to::{Encode, ReplyTo};
+use crate::hub::reply_to::{Encode, Replied};
 use crate::hub::task_hub::{Inner, TaskHub};
 use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
@@ -63,7 +63,7 @@ impl TaskHub {
         target: PartitionId,
         ask: Ask,
         permit: Permit,
-        mut client: oneshot::Sender<T>,
+        mut client: oneshot::Sender<Replied<T>>,
     ) {
         let id = ask.request_id();
         let answer = nodes.waiting.answer_to(id);
@@ -72,19 +72,13 @@ impl TaskHub {
         }
         if let Err(error) = self.send_request(id, target, &ask).await {
             nodes.waiting.forget(id);
-            return self.inner.health.not_sent(error);
+            return drop(client.send(Err(error)));
         }
         drop(permit);
         let answer = first(pin!(answer), pin!(client.closed())).await;
         match answer {
-            First::This(Ok(Err(parked))) => self.inner.health.not_sent(parked.into()),
-            First::This(Ok(Ok(answer))) => match T::decode(&answer) {
-                Ok(answer) => ReplyTo::Client(client).send(answer),
-                Err(error) => {
-                    let error = error.to_string();
-                    tell!(error, error, "the answer of another process of the hub cannot be read");
-                }
-            },
+            First::This(Ok(Err(parked))) => drop(client.send(Err(parked.into()))),
+            First::This(Ok(Ok(answer))) => drop(client.send(wire::read(&answer, target))),
             // Nobody will answer: the hub stops.
             First::This(Err(_dropped)) => {}
             First::That(()) => nodes.waiting.abandon(id),
@@ -117,7 +111,7 @@ impl TaskHub {
 }
 
 impl SendAsk for Request {
-    fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
+    fn send<T>(self, ask: Ask, client: oneshot::Sender<Replied<T>>)
     where
         T: Encode + Decode + Send + 'static,
     {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::gained::{Gained, StartPartition};
 use super::node::{Nodes, Writer};
 use super::parking::{Parking, release};
-use super::wire::Ask;
+use super::wire::{self, Ask};
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::ownership::Ownership;
@@ -170,20 +170,23 @@ impl Inbox {
         Parking { nodes: Arc::clone(&self.nodes), activities, store }
     }
 
-    /// Hands requests to these owners.
+    /// Hands requests to these owners. Those that cannot be read are refused.
     pub(super) fn hand_to_owners(&self, owners: &[Arc<Ownership>], requests: Vec<ClusterRequest>) {
+        let mut refusals = Vec::new();
         for ClusterRequest { id, target, body, .. } in requests {
+            let Some(owner) = self.owner_of(owners, target) else { continue };
             match serde_json::from_str::<Ask>(&body) {
-                Ok(ask) => {
-                    if let Some(owner) = self.owner_of(owners, target) {
-                        self.nodes.mailboxes.send_to(&owner, ask.into_mail(id));
-                    }
-                }
+                Ok(ask) => self.nodes.mailboxes.send_to(&owner, ask.into_mail(id)),
                 Err(error) => {
                     let (error, partition) = (error.to_string(), target.0);
                     tell!(error, partition, error, "a request of another process cannot be read");
+                    let refused = Effect::Refused(id, wire::not_understood(error));
+                    refusals.push(Write::between_nodes(owner, Content::default(), vec![refused]));
                 }
             }
+        }
+        if !refusals.is_empty() {
+            self.writer.commit(&mut refusals);
         }
     }
 

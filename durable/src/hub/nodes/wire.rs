@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 
 use crate::hub::error::{HubError, ManageError, StartError};
 use crate::hub::mail::{Ended, EntityReply, Mail, Manage, Managed, Origin, Resumption, Start};
-use crate::hub::reply_to::{Encode, ReplyTo};
+use crate::hub::reply_to::{Encode, Replied, ReplyTo};
 use crate::protocol::{
-    ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, Pending, RuntimeStatus,
-    Suspension, TaskMessage,
+    ExecutionStarted, FailureDetails, InstanceId, Json, ParentInstance, PartitionId, Pending,
+    RuntimeStatus, Suspension, TaskMessage,
 };
 use crate::store::{RequestId, StoreError};
 
@@ -33,7 +33,7 @@ pub(super) enum Ask {
 
 /// Sends a request to another node.
 pub(super) trait SendAsk: Send + Sync + 'static {
-    fn send<T>(self, ask: Ask, client: oneshot::Sender<T>)
+    fn send<T>(self, ask: Ask, client: oneshot::Sender<Replied<T>>)
     where
         T: Encode + Decode + Send + 'static;
 }
@@ -214,6 +214,31 @@ enum Refusal {
     Other {
         text: String,
     },
+}
+
+/// The answer of an owner that cannot read a request.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NotUnderstood {
+    not_understood: String,
+}
+
+/// The answer to a request that this process cannot read, and has not carried out.
+pub(super) fn not_understood(reason: String) -> String {
+    json(&NotUnderstood { not_understood: reason })
+}
+
+/// Reads the answer of the owner of a partition.
+pub(super) fn read<T: Decode>(answer: &str, partition: PartitionId) -> Replied<T> {
+    // First, because some answers have optional fields only, and could be read from it.
+    if let Ok(NotUnderstood { not_understood: reason }) = serde_json::from_str(answer) {
+        return Err(HubError::RequestNotUnderstood { partition, reason });
+    }
+    T::decode(answer).map_err(|error| {
+        let reason = error.to_string();
+        tell!(error, error = reason, "the answer of another process of the hub cannot be read");
+        HubError::AnswerNotUnderstood { partition, reason }
+    })
 }
 
 pub(super) trait Decode: Sized {

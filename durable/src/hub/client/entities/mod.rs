@@ -155,7 +155,7 @@ impl TaskHub {
             let asked = hub.accepted(asked)?;
             let (reply, stored) = oneshot::channel();
             hub.operate(asked, at, EntityReply::Signalled(reply.into())).await?;
-            stored.await.map_err(|_gone| hub.error().into())
+            Ok(hub.replied(stored).await?)
         })
     }
 
@@ -183,7 +183,7 @@ impl TaskHub {
             let called = Called::Operation(asked.entity_id.clone(), asked.operation.clone());
             let (reply, answer) = oneshot::channel();
             hub.operate(asked, None, EntityReply::Called(reply.into())).await?;
-            let answer = hub.passing_time(answer).await.ok_or_else(|| hub.error())?;
+            let answer = hub.passing_time(answer).await.unwrap_or_else(|| Err(hub.error()))?;
             let json = answer.map_err(|details| {
                 EntityError::Failed(TaskFailed::new(called.to_string(), details, error))
             })?;

@@ -232,6 +232,6 @@ impl TaskHub {
         let (entity, owner) = (entity.instance_id().clone(), Box::new(owner));
         let mail = Mail::TakeBackLock { entity: entity.clone(), owner, reply: reply.into() };
         self.request(&entity, mail).await?;
-        unlocked.await.map_err(|_gone| self.error())
+        self.replied(unlocked).await
     }
 }

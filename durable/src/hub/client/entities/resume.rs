@@ -66,6 +66,6 @@ impl TaskHub {
         let id = entity_id.instance_id().clone();
         let mail = Mail::ResumeEntity { id: id.clone(), how, reply: reply.into() };
         self.request(&id, mail).await?;
-        was_held.await.map_err(|_gone| self.error())
+        self.replied(was_held).await
     }
 }

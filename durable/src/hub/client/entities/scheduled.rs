@@ -179,6 +179,6 @@ impl TaskHub {
         let (reply, cancelled) = oneshot::channel();
         let mail = Mail::CancelSignal { id, reply: reply.into() };
         self.request(entity.instance_id(), mail).await?;
-        cancelled.await.map_err(|_gone| self.error())
+        self.replied(cancelled).await
     }
 }

@@ -13,6 +13,7 @@ use crate::hub::error::StartError;
 use crate::hub::health::Health;
 use crate::hub::mail::Manage;
 use crate::hub::ownership::Ownership;
+use crate::hub::reply_to::Replied;
 use crate::hub::settings::Settings;
 use crate::hub::sizes::Sizes;
 use crate::hub::telemetry::lifecycle::Lifecycle;
@@ -128,7 +129,7 @@ fn id(name: &str) -> InstanceId {
     InstanceId::new(name).unwrap()
 }
 
-type Started = oneshot::Receiver<Result<(), StartError>>;
+type Started = oneshot::Receiver<Replied<Result<(), StartError>>>;
 
 fn start_of(name: &str) -> (Mail, Started) {
     let (reply, is_started) = oneshot::channel();
@@ -138,12 +139,12 @@ fn start_of(name: &str) -> (Mail, Started) {
     (Mail::Start(Start { instance_id, started, replaces, is_new_id, origin }), is_started)
 }
 
-fn request(name: &str, what: Manage) -> (Mail, oneshot::Receiver<Managed>) {
+fn request(name: &str, what: Manage) -> (Mail, oneshot::Receiver<Replied<Managed>>) {
     let (reply, managed) = oneshot::channel();
     (Mail::Manage { instance_id: id(name), what, reply: reply.into() }, managed)
 }
 
-fn resume_of(name: &str) -> (Mail, oneshot::Receiver<Managed>) {
+fn resume_of(name: &str) -> (Mail, oneshot::Receiver<Replied<Managed>>) {
     request(name, Manage::Resume { reason: String::new() })
 }
 
@@ -163,7 +164,7 @@ fn a_request_that_waits_for_a_commit_does_not_delay_other_instances() {
     );
     world.commit();
     world.commit();
-    let resumed = resumed.try_recv().expect("it is answered");
+    let resumed = resumed.try_recv().expect("it is answered").unwrap();
     assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
 }
 
@@ -186,10 +187,10 @@ fn held_mail_is_handled_in_order() {
     for _ in 0..2 {
         world.commit();
     }
-    let resumed = resumed.try_recv().expect("it is answered");
+    let resumed = resumed.try_recv().expect("it is answered").unwrap();
     assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
-    terminated.try_recv().expect("it is answered").expect("it was running");
-    purged.try_recv().expect("it is answered").expect("it was finished");
+    terminated.try_recv().expect("it is answered").unwrap().expect("it was running");
+    purged.try_recv().expect("it is answered").unwrap().expect("it was finished");
     assert!(world.partition.held.is_empty());
 }
 
@@ -204,7 +205,7 @@ fn a_partition_handles_held_mail_before_it_stops() {
     world.commit();
     assert!(world.partition.has_stopped());
     world.commit();
-    let resumed = resumed.try_recv().expect("it is answered");
+    let resumed = resumed.try_recv().expect("it is answered").unwrap();
     assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
 }
 
@@ -224,8 +225,8 @@ fn an_instance_that_is_being_purged_does_not_come_back() {
     let (instance_id, reply) = (id("a"), reply.into());
     world.turn([Mail::Raise { instance_id, name, input, ends_work: false, reply }]);
     world.commit();
-    purged.try_recv().expect("it is answered").expect("it was finished");
-    let raised = raised.try_recv().expect("it is answered");
+    purged.try_recv().expect("it is answered").unwrap().expect("it was finished");
+    let raised = raised.try_recv().expect("it is answered").unwrap();
     let unknown = ManageError::no_such_instance(id("a")).to_string();
     assert_eq!(raised.map_err(|error| error.to_string()), Err(unknown));
     world.commit();
@@ -252,7 +253,7 @@ fn an_instance_that_is_started_again_after_a_purge_is_found_as_soon_as_its_start
     for _ in 0..2 {
         world.commit();
     }
-    terminated.try_recv().expect("it is answered").expect("it was started again");
+    terminated.try_recv().expect("it is answered").unwrap().expect("it was started again");
 }
 
 #[test]
@@ -268,6 +269,6 @@ fn an_operation_on_an_evicted_instance_waits_for_no_write_of_another() {
     world.turn([resume]);
     assert!(world.partition.held.is_empty(), "the store has all writes of a");
     world.commit();
-    let resumed = resumed.try_recv().expect("it is answered");
+    let resumed = resumed.try_recv().expect("it is answered").unwrap();
     assert!(matches!(resumed, Err(ManageError::StillSuspended(_))), "{resumed:?}");
 }
