@@ -73,6 +73,11 @@ impl PostgresStore {
         let gained = if free.is_empty() { Vec::new() } else { self.claim_all(&me, &free).await? };
         let to_release = to_release(&view, &found, &wanted, &me);
         let mut assignment = Assignment::default();
+        let orphaned = gained.iter().map(|(partition, _)| *partition).filter(|gained| {
+            let former = found.iter().find(|found| found.partition == *gained);
+            former.is_some_and(|former| former.owner.is_some_and(|owner| owner != me.id))
+        });
+        assignment.orphaned = orphaned.collect();
         assignment.refused = self.withdraw_requests(&me, parked(&view, &found)).await?;
         (assignment.gained, assignment.lost, assignment.to_release) = (gained, lost, to_release);
         Ok(assignment)

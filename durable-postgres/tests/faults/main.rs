@@ -6,6 +6,7 @@ mod cuts;
 mod disk_full;
 mod ended;
 mod ledger;
+mod poison;
 mod proxy;
 mod refusals;
 mod restarts;

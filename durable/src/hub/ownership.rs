@@ -13,10 +13,20 @@ use super::mail::Delivery;
 use crate::protocol::PartitionId;
 use crate::store::Epoch;
 
+/// What became of the former owner of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Former {
+    /// It gave the partition up, or there was none.
+    Released,
+    /// It did not: its process has ended, or does not answer.
+    Ended,
+}
+
 /// The ownership of a partition by this process.
 pub(crate) struct Ownership {
     pub(crate) partition: PartitionId,
     pub(crate) epoch: Epoch,
+    pub(crate) former: Former,
     /// The number of the last write that is durable.
     pub(crate) durable: Arc<AtomicU64>,
     mailbox: Sender<Delivery>,
@@ -27,10 +37,19 @@ pub(crate) struct Ownership {
 impl Ownership {
     /// A new ownership, and the mail that the partition receives.
     pub(crate) fn new(partition: PartitionId, epoch: Epoch) -> (Arc<Self>, Receiver<Delivery>) {
+        Self::after(Former::Released, partition, epoch)
+    }
+
+    /// A new ownership after a former one.
+    pub(crate) fn after(
+        former: Former,
+        partition: PartitionId,
+        epoch: Epoch,
+    ) -> (Arc<Self>, Receiver<Delivery>) {
         let (mailbox, mail) = channel();
         let (durable, has_left) = (Arc::default(), Arc::default());
         let is_lost = AtomicBool::new(false);
-        let ownership = Self { partition, epoch, durable, mailbox, is_lost, has_left };
+        let ownership = Self { partition, epoch, former, durable, mailbox, is_lost, has_left };
         (Arc::new(ownership), mail)
     }
 

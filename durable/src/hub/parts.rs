@@ -23,8 +23,9 @@ use super::partition::outbox::{Outbox, Outlet};
 use super::partition::reader::Reader;
 use super::partition::thread::{Driver, ThreadOutlet, run_partition};
 use super::recovery::held::HeldBack;
-use super::recovery::note::{self, Begun, Notes};
+use super::recovery::note::{self, Begun};
 use super::recovery::probation::Probation;
+use super::recovery::takeover::{OfAttempts, Takeovers};
 use super::settings::Settings;
 use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::lines::{self, Kept};
@@ -47,6 +48,8 @@ pub(crate) struct Claimed {
     pub(crate) partitions: Vec<ClaimedPartition>,
     /// What is held back; `None` in virtual time, where no process can end.
     recovery: Option<Begun>,
+    /// What is counted when this process takes partitions over, if processes share the hub.
+    takeovers: Option<Arc<Takeovers>>,
 }
 
 /// A partition: its ownership, its mail, and what is found in the store.
@@ -73,7 +76,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     /// Claims all partitions. Returns the notes of attempts, too, if they are kept.
-    pub(super) fn claim(&self, count: u16) -> Result<(Claimed, Option<Arc<Notes>>), OpenError> {
+    pub(super) fn claim(&self, count: u16) -> Result<(Claimed, OfAttempts), OpenError> {
         let mut claimed = Vec::new();
         // If processes share the hub, the supervisor claims partitions.
         let count = if self.nodes.is_some() { 0 } else { count };
@@ -95,7 +98,13 @@ impl Parts {
             lifecycle: Arc::clone(&self.lifecycle),
         });
         let notes = recovery.as_ref().map(|begun| Arc::clone(&begun.notes));
-        Ok((Claimed { committer, partitions: claimed, recovery }, notes))
+        let is_shared = self.nodes.is_some() && self.time.is_none();
+        let takeovers = is_shared.then(|| {
+            let around = (self.mailboxes.clone(), Arc::clone(&self.health));
+            Takeovers::new(Arc::clone(&self.held), around, self.clock.clone())
+        });
+        let of_attempts = (notes, takeovers.clone());
+        Ok((Claimed { committer, partitions: claimed, recovery, takeovers }, of_attempts))
     }
 
     /// Decides what must not run. A store that fails here fails the hub at its next use.
@@ -125,19 +134,19 @@ impl Parts {
     /// Starts the threads of the partitions and the committer's. The opening is logged once no step
     /// can fail, before the threads begin their work.
     pub(super) fn start(&self, claimed: Claimed, kept: &Kept) -> Started<()> {
-        let Claimed { committer, partitions, recovery } = claimed;
+        let Claimed { committer, partitions, recovery, takeovers } = claimed;
         let count = partitions.len();
         let threads = Threads::new(Arc::clone(&self.health));
         let drive = self.activities.drive.clone();
         let readers = Readers::new(threads.clone(), drive);
         let start = || {
             for claimed in partitions {
-                self.start_partition(&threads, &committer, claimed, || ())?;
+                self.start_partition(&threads, &committer, None, claimed, || ())?;
             }
             let supervisor = self
                 .nodes
                 .as_ref()
-                .map(|(nodes, node)| (self.of_node(&threads, &committer, nodes), node));
+                .map(|(nodes, node)| (self.of_node(&threads, &committer, nodes, takeovers), node));
             threads.start("durable-commit", move || committer.run())?;
             if let Timer::Thread(alarms) = &self.activities.timer {
                 let alarms = Arc::clone(alarms);
@@ -176,6 +185,7 @@ impl Parts {
         &self,
         threads: &Threads,
         committer: &Arc<Committer>,
+        takeovers: Option<Arc<Takeovers>>,
         (owner, mail, found): ClaimedPartition,
         at_end: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<()> {
@@ -187,7 +197,11 @@ impl Parts {
         let spins = self.nodes.is_none();
         let driver = Driver { partition: id, clock, spins, time };
         let opening = self.mailboxes.busy();
+        let (store, of_takeover) = (Arc::clone(&self.store), threads.clone());
         let run = move || {
+            if let Some(takeovers) = takeovers {
+                takeovers.begin(&store, &owner, &found, &of_takeover);
+            }
             run_partition(make(), &driver, &mail, found, opening);
             at_end();
         };
@@ -200,15 +214,19 @@ impl Parts {
         threads: &Threads,
         committer: &Arc<Committer>,
         nodes: &Arc<Nodes>,
+        takeovers: Option<Arc<Takeovers>>,
     ) -> (Supervisor, Inbox) {
         let (parts, threads, of_partitions) =
             (self.clone(), threads.clone(), Arc::clone(committer));
-        let start =
-            move |gained, at_end| parts.start_partition(&threads, &of_partitions, gained, at_end);
+        let of_start = takeovers.clone();
+        let start = move |gained, at_end| {
+            parts.start_partition(&threads, &of_partitions, of_start.clone(), gained, at_end)
+        };
         let (of_inbox, writer) = (Arc::clone(committer), Arc::clone(committer));
         let inbox = Inbox::new(Arc::clone(nodes), of_inbox, writer, Box::new(start));
         let committer = Arc::clone(committer);
-        (Supervisor::new(Arc::clone(nodes), committer, self.clock.clone()), inbox)
+        let clock = self.clock.clone();
+        (Supervisor::new(Arc::clone(nodes), committer, clock, takeovers), inbox)
     }
 
     /// What lets the instances run that are held back, if there are any.

@@ -9,7 +9,7 @@ use super::error::HubError;
 use super::health::Health;
 use super::mailboxes::Mailboxes;
 use super::nodes::node::Nodes;
-use super::recovery::note::Notes;
+use super::recovery::takeover::OfAttempts;
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::LifecycleSource;
 use super::telemetry::lines::Kept;
@@ -94,7 +94,7 @@ pub(super) struct Inner {
     pub(super) threads: Threads,
     pub(super) readers: Arc<Readers>,
     /// What an orderly shutdown removes, so that the next opening knows of it.
-    pub(super) notes: Option<Arc<Notes>>,
+    pub(super) notes: OfAttempts,
     /// The other processes, if the store lets several share the hub.
     pub(super) nodes: Option<Arc<Nodes>>,
     pub(super) stopping: Stopping,

@@ -162,6 +162,10 @@ pub struct Assignment {
     /// Partitions that another node should own: finish the work at hand, then call
     /// [`release`](Cluster::release).
     pub to_release: Vec<PartitionId>,
+    /// Those of the gained partitions whose former owner did not [release](Cluster::release) them: its
+    /// process has ended, or does not answer. The hub counts this against the instances that were
+    /// running there, so that one that ends the process is recognised.
+    pub orphaned: Vec<PartitionId>,
     /// Requests of this node that were withdrawn because their partition is parked. Nobody answers them.
     pub refused: Vec<(RequestId, ParkedPartition)>,
 }
@@ -261,7 +265,7 @@ impl Assignment {
     /// assert!(Assignment::default().is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        let Self { gained, lost, to_release, refused } = self;
+        let Self { gained, lost, to_release, orphaned: _, refused } = self;
         gained.is_empty() && lost.is_empty() && to_release.is_empty() && refused.is_empty()
     }
 }

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) partitions: u16,
     nodes: BTreeMap<u64, Joined>,
     owners: BTreeMap<PartitionId, (u64, Epoch)>,
+    /// Those whose owners were cut off.
+    orphaned: BTreeSet<PartitionId>,
     /// Why each of these is parked.
     parked: BTreeMap<PartitionId, String>,
     /// Messages that are not received, in the order in which they were committed.
@@ -103,6 +105,8 @@ impl MemoryNode {
         if let Some(node) = state.nodes.get_mut(&self.number) {
             node.is_cut_off = true;
         }
+        let orphaned: Vec<_> = state.owned_by(self.number).collect();
+        state.orphaned.extend(orphaned);
         state.owners.retain(|_, (owner, _)| *owner != self.number);
         state.note_change();
         self.shared.changed.notify_all();
@@ -344,6 +348,7 @@ impl Cluster for MemoryNode {
                 state.owners.insert(partition, (self.number, epoch));
                 state.forget_given(partition);
                 assignment.gained.push((partition, epoch));
+                assignment.orphaned.extend(state.orphaned.take(&partition));
             }
         }
         assignment.refused = state.withdraw(self.number);

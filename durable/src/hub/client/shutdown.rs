@@ -149,11 +149,15 @@ impl Inner {
         }
         report.threads = self.threads.running().wait(writing);
         // A hub whose last handle is dropped stops as in a crash.
-        if let (true, false, Some(store), Some(notes)) =
-            (drains, self.health.has_failed(), &store, &self.notes)
-        {
+        if let (true, false, Some(store)) = (drains, self.health.has_failed(), &store) {
             // If it fails, the next opening counts this end as one of the process.
-            drop(notes.remove_all(&**store));
+            let (notes, takeovers) = &self.notes;
+            if let Some(notes) = notes {
+                drop(notes.remove_all(&**store));
+            }
+            if let Some(takeovers) = takeovers {
+                takeovers.leave_all(&**store);
+            }
         }
         if let Some(cluster) = store.as_ref().and_then(|store| store.cluster()) {
             // If it fails, the leases expire.

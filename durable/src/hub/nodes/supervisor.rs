@@ -11,7 +11,8 @@ use super::parking::{give_up, release};
 use crate::hub::commit::committer::Committer;
 use crate::hub::error::OpenError;
 use crate::hub::mail::Mail;
-use crate::hub::ownership::Ownership;
+use crate::hub::ownership::{Former, Ownership};
+use crate::hub::recovery::takeover::Takeovers;
 use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
 use crate::store::{Assignment, Cluster, Epoch, Node, StoreError, chain};
@@ -23,6 +24,8 @@ pub(crate) struct Supervisor {
     nodes: Arc<Nodes>,
     committer: Arc<Committer>,
     clock: Clock,
+    /// `None` in a simulation, where no process can end.
+    takeovers: Option<Arc<Takeovers>>,
     /// Partitions that stop so that another node can own them.
     leaving: Vec<Leaving>,
     clock_set_at: Option<Instant>,
@@ -36,11 +39,16 @@ struct Leaving {
 }
 
 impl Supervisor {
-    pub(crate) fn new(nodes: Arc<Nodes>, committer: Arc<Committer>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        nodes: Arc<Nodes>,
+        committer: Arc<Committer>,
+        clock: Clock,
+        takeovers: Option<Arc<Takeovers>>,
+    ) -> Self {
         // Partitions come and go; the committer ends after the supervisor.
         committer.writes.join();
         let (leaving, clock_set_at, has_failed) = (Vec::new(), None, false);
-        Self { nodes, committer, clock, leaving, clock_set_at, has_failed }
+        Self { nodes, committer, clock, takeovers, leaving, clock_set_at, has_failed }
     }
 
     /// Joins the hub and gains the partitions that this node gets at once.
@@ -88,6 +96,9 @@ impl Supervisor {
                 self.has_failed = false;
                 self.carry_out(assignment);
                 self.withdraw_abandoned();
+                if let Some(takeovers) = &self.takeovers {
+                    takeovers.remove_old(&*self.committer.store);
+                }
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.has_failed, true) {
@@ -130,7 +141,7 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, assignment: Assignment) {
-        let Assignment { gained, lost, to_release, refused } = assignment;
+        let Assignment { gained, lost, to_release, refused, orphaned } = assignment;
         let has_changed = !(gained.is_empty() && lost.is_empty());
         for partition in &lost {
             tell!(warn, partition = partition.0, "a partition has another owner now");
@@ -147,13 +158,18 @@ impl Supervisor {
             self.committer.activities.forget_lost();
         }
         for (partition, epoch) in gained {
-            if let Err(error) = self.gain(partition, epoch) {
+            let former =
+                if orphaned.contains(&partition) { Former::Ended } else { Former::Released };
+            if let Err(error) = self.gain(partition, epoch, former) {
                 give_up(&*self.committer.store, partition, epoch, &error);
             }
         }
         for (request, parked) in refused {
             self.nodes.waiting.refused(request, parked);
         }
+        let must_stay =
+            |it| self.takeovers.as_ref().is_some_and(|takeovers| takeovers.must_stay(it));
+        let to_release: Vec<_> = to_release.into_iter().filter(|it| !must_stay(*it)).collect();
         for partition in to_release {
             if let Some(owner) = self.nodes.mailboxes.owner(partition) {
                 self.begin_to_leave(&owner);
@@ -165,14 +181,14 @@ impl Supervisor {
         }
     }
 
-    fn gain(&self, partition: PartitionId, epoch: Epoch) -> Result<(), StoreError> {
+    fn gain(&self, partition: PartitionId, epoch: Epoch, former: Former) -> Result<(), StoreError> {
         // An earlier ownership that was lost without notice must be void before the next begins.
         if let Some(former) = self.nodes.mailboxes.owner(partition) {
             self.nodes.mailboxes.lose(&former);
             self.committer.activities.forget_lost();
         }
         let found = self.committer.store.load(partition)?;
-        let (owner, mail) = Ownership::new(partition, epoch);
+        let (owner, mail) = Ownership::after(former, partition, epoch);
         self.nodes.not_started.add((owner, mail, found));
         Ok(())
     }
@@ -190,6 +206,9 @@ impl Supervisor {
         self.leaving = rest;
         let done: Vec<Leaving> = done;
         for Leaving { owner, .. } in done {
+            if let Some(takeovers) = self.takeovers.as_ref().filter(|_| !owner.is_lost()) {
+                takeovers.leave(&*self.committer.store, owner.partition);
+            }
             owner.lose();
             self.committer.activities.forget_lost();
             release(&*self.committer.store, owner.partition, owner.epoch);

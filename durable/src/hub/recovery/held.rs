@@ -55,6 +55,13 @@ impl HeldBack {
         }
     }
 
+    /// Lets these instances run as usual, because their partition has another owner.
+    pub(crate) fn forget(&self, is_of_it: impl Fn(&InstanceId) -> bool) {
+        if self.is_used.load(Ordering::Acquire) {
+            self.all().retain(|id, _| !is_of_it(id));
+        }
+    }
+
     /// Whether it waits for its turn to run alone.
     pub(crate) fn is_back(&self, id: &InstanceId) -> bool {
         matches!(self.of(id), Some(Held::Back | Held::BackAndReady))

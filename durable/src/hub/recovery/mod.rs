@@ -42,8 +42,9 @@
 //! one kill in 32 hits: about 1 in a million accusations, with at least two kills for each.
 //!
 //! Read next: `held.rs` (what is held back), `note.rs` (the note and the decision), `probation.rs`
-//! (the thread).
+//! (the thread), `takeover.rs` (hubs that several processes share).
 
 pub(crate) mod held;
 pub(crate) mod note;
 pub(crate) mod probation;
+pub(crate) mod takeover;

@@ -224,7 +224,7 @@ impl Notes {
     }
 
     /// Stores that no suspect has begun.
-    fn write_quiet(&self, store: &dyn Store) -> Result<Messages, StoreError> {
+    pub(super) fn write_quiet(&self, store: &dyn Store) -> Result<Messages, StoreError> {
         let first = self.owners.first().map(|(partition, _)| (*partition, Note::Quiet));
         self.commit(store, first.into_iter().collect(), Vec::new())
     }
@@ -261,8 +261,18 @@ impl Notes {
 
     /// Removes all notes, because the hub is shut down in an orderly way.
     pub(crate) fn remove_all(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let all = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.remove(store, all)
+        self.remove_all_but(store, &Messages::new())
+    }
+
+    /// Removes all notes but these.
+    pub(crate) fn remove_all_but(
+        &self,
+        store: &dyn Store,
+        kept: &Messages,
+    ) -> Result<(), StoreError> {
+        let mut removed = self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        removed.retain(|note| !kept.contains(note));
+        self.remove(store, removed)
     }
 }
 
@@ -307,6 +317,51 @@ pub(crate) fn begin(
         }
     }
     Ok(Begun { notes, quiet, suspects })
+}
+
+/// What a node has decided about a partition that it has taken over.
+#[derive(Debug)]
+pub(super) struct TakenOver {
+    pub(super) notes: Arc<Notes>,
+    /// The note of what is about to run.
+    pub(super) written: Messages,
+    /// The instances that are held back, the most suspicious ones first.
+    pub(super) suspects: Vec<(PartitionId, Attempt)>,
+}
+
+/// Decides what must not run in a partition that a node has taken over, and stores a note of everything
+/// that is about to run.
+pub(super) fn take_over(
+    store: &dyn Store,
+    claim: (PartitionId, Epoch, &PartitionState),
+    now: Timestamp,
+    held: &HeldBack,
+) -> Result<TakenOver, StoreError> {
+    let (partition, epoch, state) = claim;
+    let notes = Arc::new(Notes { owners: vec![(partition, epoch)], stored: Mutex::default() });
+    let before = Before::read(store, &[claim])?;
+    let (mut suspects, mut attempts) = (Vec::new(), Vec::new());
+    for (id, work) in work(store, partition, state, now)? {
+        let attempt = decide(store, id, work, &before, held)?;
+        if held.of(&attempt.held()) == Some(Held::Back) {
+            suspects.push((partition, attempt.clone()));
+        }
+        // Suspects of another partition may end the process first: that is no evidence.
+        attempts.push((partition, Attempt { group: 0, ..attempt }));
+    }
+    suspects.sort_by_key(|(_, it)| std::cmp::Reverse((it.alone, it.group)));
+    let written = notes.write(store, &attempts, before.messages)?;
+    Ok(TakenOver { notes, written, suspects })
+}
+
+/// Whether a partition has a note.
+pub(super) fn exists(
+    store: &dyn Store,
+    partition: PartitionId,
+    found: &PartitionState,
+) -> Result<bool, StoreError> {
+    let to = InstanceId::of_hub(NOTE);
+    Ok(!store.messages(partition, Some(&to), 0..found.messages_end, 1)?.is_empty())
 }
 
 /// What the notes of earlier openings say.

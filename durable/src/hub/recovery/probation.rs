@@ -54,6 +54,25 @@ impl Probation {
         }
     }
 
+    /// The same in a hub that several processes share, when it is the turn of these suspects. Returns
+    /// whether all of them run.
+    pub(crate) fn run_in_turn(mut self) -> bool {
+        let run = |this: &mut Self| {
+            if this.suspects.first().is_some_and(|(_, first)| first.is_accused()) {
+                this.note = this.notes.write_quiet(&*this.store)?;
+            }
+            this.let_all_run()
+        };
+        match run(&mut self) {
+            Ok(()) => self.suspects.is_empty(),
+            Err(error) => {
+                let error = crate::store::chain(&error);
+                tell!(warn, error, "instances stay held back: their note cannot be stored");
+                false
+            }
+        }
+    }
+
     fn let_all_run(&mut self) -> Result<(), StoreError> {
         // In the meantime, the partitions find out which entities can begin.
         thread::park_timeout(LOOK);

@@ -375,7 +375,7 @@ fn join(
     let (writer, committer) = (Arc::clone(commits), Arc::clone(&commits.committer));
     let (of_node, clock) = (Arc::clone(nodes), parts.clock.clone());
     let mut inbox = Inbox::new(Arc::clone(nodes), Arc::clone(&committer), writer, Box::new(start));
-    let mut supervisor = Supervisor::new(of_node, committer, clock);
+    let mut supervisor = Supervisor::new(of_node, committer, clock, None);
     supervisor.begin(node)?;
     inbox.turn(Duration::ZERO);
     let inbox = RefCell::new(Some(inbox));
