@@ -220,7 +220,9 @@ impl From<HubError> for Problem {
     fn from(error: HubError) -> Self {
         let code = match &error {
             HubError::NoSuchInstance(_) => Code::NoSuchInstance,
-            HubError::InvalidInstanceId(_) | HubError::Unreadable { .. } => Code::InvalidRequest,
+            HubError::InvalidInstanceId(_) | HubError::Unreadable { .. } | HubError::NotShared => {
+                Code::InvalidRequest
+            }
             HubError::OtherOrchestration { .. } => Code::AlreadyExists,
             _ => Code::Unavailable,
         };

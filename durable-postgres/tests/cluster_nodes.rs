@@ -288,9 +288,12 @@ fn a_store_that_polls_receives_as_well() {
 fn frozen_partitions_stay_and_pinned_ones_move() {
     let options = hub(4);
     let mut one = Peer::start(&options, "one");
-    let run = |sql: &str| cluster::execute(&options, sql);
-    run("UPDATE partition SET pin = 'two' WHERE id < 3");
-    run("UPDATE partition SET frozen = 'for a look' WHERE id IN (2, 3)");
+    for partition in 0..3 {
+        one.store.pin(PartitionId(partition), Some("two")).unwrap();
+    }
+    for partition in [2, 3] {
+        one.store.freeze(PartitionId(partition), Some("for a look")).unwrap();
+    }
     let mut two = Peer::start(&options, "two");
     for _ in 0..60 {
         one.turn();
@@ -302,7 +305,13 @@ fn frozen_partitions_stay_and_pinned_ones_move() {
     one.store.leave().unwrap();
     two.turn();
     assert_eq!(owned(&two), [0, 1]);
-    run("UPDATE partition SET frozen = NULL");
+    let members = two.store.members().unwrap();
+    assert_eq!(members.pinned.iter().map(|it| it.node.as_str()).collect::<Vec<_>>(), ["two"; 3]);
+    assert_eq!(members.frozen.iter().map(|it| it.partition.0).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(members.frozen[0].reason, "for a look");
+    for partition in [2, 3] {
+        two.store.freeze(PartitionId(partition), None).unwrap();
+    }
     two.turn();
     assert_eq!(owned(&two), [0, 1, 2, 3]);
 }

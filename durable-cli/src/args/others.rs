@@ -242,6 +242,30 @@ pub(crate) enum HubCommand {
         /// The number of the partition
         partition: u16,
     },
+    /// Let a process own a partition, and keep it there
+    Pin {
+        /// The number of the partition
+        partition: u16,
+        /// The name of the process
+        process: String,
+    },
+    /// Let any process own a partition that was pinned
+    Unpin {
+        /// The number of the partition
+        partition: u16,
+    },
+    /// Keep a partition where it is, even if its process ends
+    Freeze {
+        /// The number of the partition
+        partition: u16,
+        /// Why, for those who look at the hub
+        reason: String,
+    },
+    /// Let a partition move that was frozen
+    Unfreeze {
+        /// The number of the partition
+        partition: u16,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,18 @@ pub(super) async fn run(
             let text = session.client.retry_partition(*partition).text().await?;
             session.show_json(&text)
         }
+        Some(HubCommand::Pin { partition, process }) => {
+            Ok(session.client.pin_partition(*partition, Some(process)).await?)
+        }
+        Some(HubCommand::Unpin { partition }) => {
+            Ok(session.client.pin_partition(*partition, None).await?)
+        }
+        Some(HubCommand::Freeze { partition, reason }) => {
+            Ok(session.client.freeze_partition(*partition, Some(reason)).await?)
+        }
+        Some(HubCommand::Unfreeze { partition }) => {
+            Ok(session.client.freeze_partition(*partition, None).await?)
+        }
     }
 }
 

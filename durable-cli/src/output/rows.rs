@@ -405,8 +405,13 @@ impl Show for Hub {
             .then(|| ("OWNED BY NONE".to_owned(), ranges(&self.free_partitions)));
         let parked = self.parked_partitions.iter();
         let parked = parked.map(|it| (format!("PARKED {}", it.partition), it.reason.clone()));
+        let pinned = self.pinned_partitions.iter();
+        let pinned = pinned.map(|it| (format!("PINNED {}", it.partition), it.node.clone()));
+        let frozen = self.frozen_partitions.iter();
+        let frozen = frozen.map(|it| (format!("FROZEN {}", it.partition), it.reason.clone()));
+        let placed = parked.chain(pinned).chain(frozen);
         let columns = columns.zip(self.row(clock));
-        columns.chain(nodes).chain(free).chain(parked).chain(figures).collect()
+        columns.chain(nodes).chain(free).chain(placed).chain(figures).collect()
     }
 }
 

@@ -19,6 +19,18 @@ impl Client {
         Request::post(self, path(&["partitions", &partition.to_string()], ":retry"))
     }
 
+    /// Names the process that should own a partition, or none.
+    pub fn pin_partition(&self, partition: u16, node: Option<&str>) -> Request<()> {
+        let body = serde_json::json!({ "node": node });
+        Request::post(self, path(&["partitions", &partition.to_string()], ":pin")).body(&body)
+    }
+
+    /// Keeps a partition where it is, for a reason, or ends that.
+    pub fn freeze_partition(&self, partition: u16, reason: Option<&str>) -> Request<()> {
+        let body = serde_json::json!({ "reason": reason });
+        Request::post(self, path(&["partitions", &partition.to_string()], ":freeze")).body(&body)
+    }
+
     /// Returns what the key of this client allows.
     pub fn get_access(&self) -> Request<Access> {
         Request::get(self, "/access")

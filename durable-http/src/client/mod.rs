@@ -73,12 +73,13 @@ pub use instances::StartRequest;
 pub use model::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Backup,
     BackupReport, BackupStatus, Backups, Batch, BatchDetails, BatchError, BatchProgress, Child,
-    CleanedEntities, Entity, EntityQueue, Event, EventWait, Failure, FollowedEvent, Histogram,
-    HistogramBucket, HistoryPage, Hub, HubNode, IndexedPage, InstanceCount, InstanceDetails,
-    InstanceStatus, LifecycleEvent, Page, Parameter, Parent, ParkedPartition, PendingCause,
-    PendingKind, PendingTask, PendingWork, Purged, QueuedKind, QueuedRequest, Recurrence,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, ResumedEntity,
-    RetriedPartition, RunningActivities, RunningActivity, Schedule, Signal, Started, Suspension,
+    CleanedEntities, Entity, EntityQueue, Event, EventWait, Failure, FollowedEvent,
+    FrozenPartition, Histogram, HistogramBucket, HistoryPage, Hub, HubNode, IndexedPage,
+    InstanceCount, InstanceDetails, InstanceStatus, LifecycleEvent, Page, Parameter, Parent,
+    ParkedPartition, PendingCause, PendingKind, PendingTask, PendingWork, PinnedPartition, Purged,
+    QueuedKind, QueuedRequest, Recurrence, Registered, RegisteredEntity, RegisteredFunction,
+    RegisteredOperation, ResumedEntity, RetriedPartition, RunningActivities, RunningActivity,
+    Schedule, Signal, Started, Suspension,
 };
 pub use request::Request;
 pub use schedules::ScheduleRequest;

@@ -21,6 +21,7 @@ mod histogram;
 mod history;
 mod instances;
 pub(crate) mod list;
+mod partitions;
 mod routes;
 mod schedules;
 mod show;
@@ -33,8 +34,7 @@ use std::collections::BTreeMap;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use durable::protocol::PartitionId;
-use durable::store::{Member, ParkedPartition};
+use durable::store::Member;
 
 use crate::answer::{About, Failure, with_retry_after};
 use crate::call::Call;
@@ -59,7 +59,9 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
     let (usage, members) = (call.hub().usage().await?, call.hub().members().await?);
     let nodes: Vec<_> = members.nodes.iter().map(node).collect();
     let free: Vec<_> = members.free.iter().map(|partition| partition.0).collect();
-    let parked: Vec<_> = members.parked.iter().map(parked_partition).collect();
+    let parked: Vec<_> = members.parked.iter().map(partitions::parked).collect();
+    let pinned: Vec<_> = members.pinned.iter().map(partitions::pinned).collect();
+    let frozen: Vec<_> = members.frozen.iter().map(partitions::frozen).collect();
     let figures: BTreeMap<_, _> = usage.figures.iter().copied().collect();
     let body = Object::new()
         .with("taskHubName", &call.options().task_hub_name)
@@ -70,26 +72,10 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
         .with("figures", &figures)
         .with("nodes", &nodes)
         .with("freePartitions", &free)
-        .with("parkedPartitions", &parked);
+        .with("parkedPartitions", &parked)
+        .with("pinnedPartitions", &pinned)
+        .with("frozenPartitions", &frozen);
     Ok(json::answer(StatusCode::OK, &body))
-}
-
-/// A partition of which something stored cannot be read.
-fn parked_partition(parked: &ParkedPartition) -> Object {
-    Object::new().with("partition", &parked.partition.0).with("reason", &parked.reason)
-}
-
-/// Lets a process own a partition again that was parked.
-async fn retry_partition(call: Call) -> Result<Response, Refusal> {
-    let given = call.params.get("partition");
-    let partition = given.parse().ok().filter(|number| *number < call.hub().partitions());
-    let partition = partition.ok_or_else(|| {
-        let count = call.hub().partitions();
-        let what = format!("there is no partition `{given}`; the hub has {count}, numbered from 0");
-        Problem::new(Code::InvalidRequest, what)
-    })?;
-    let was_parked = call.hub().retry_partition(PartitionId(partition)).await?;
-    Ok(json::answer(StatusCode::OK, &Object::new().with("wasParked", &was_parked)))
 }
 
 /// A process that shares the hub.

@@ -12,6 +12,7 @@ mod histories;
 mod limits;
 mod locks;
 mod openapi;
+mod partitions;
 mod pattern;
 mod serve;
 mod statistics;

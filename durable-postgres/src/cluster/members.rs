@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use durable::protocol::{PartitionId, Timestamp};
-use durable::store::{Member, Members, Node, ParkedPartition, StoreError};
+use durable::store::{
+    FrozenPartition, Member, Members, Node, ParkedPartition, PinnedPartition, StoreError,
+};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -22,8 +24,11 @@ impl PostgresStore {
         let me = self.nodes.identity().map(|me| me.id);
         let mut partitions: BTreeMap<Option<Uuid>, Vec<PartitionId>> = BTreeMap::new();
         let mut broken = BTreeMap::new();
+        let (mut pinned, mut frozen) = (Vec::new(), Vec::new());
         for found in view::partitions(self).await? {
             partitions.entry(found.owner).or_default().push(found.partition);
+            pinned.extend(found.pin.map(|node| PinnedPartition::new(found.partition, node)));
+            frozen.extend(found.frozen.map(|why| FrozenPartition::new(found.partition, why)));
             broken.extend(found.broken.map(|reason| (found.partition, reason)));
         }
         let mut member = |row: &Row| {
@@ -48,7 +53,7 @@ impl PostgresStore {
         let parked = parked.filter_map(|it| Some(ParkedPartition::new(it, broken.get(&it)?)));
         let parked = parked.collect();
         let mut members = Members::new(nodes, free);
-        members.parked = parked;
+        (members.parked, members.pinned, members.frozen) = (parked, pinned, frozen);
         Ok(members)
     }
 }

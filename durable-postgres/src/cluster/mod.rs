@@ -5,7 +5,7 @@
 //! nodes send each other is in one table, the outbox, as numbered streams.
 //!
 //! Read next: `assign.rs` (who owns what), `receive.rs` (the outbox), `wake.rs` (how it is noticed),
-//! `park.rs` (partitions that cannot be read).
+//! `park.rs` (partitions that cannot be read), `place.rs` (partitions that operators place).
 
 mod ask;
 mod assign;
@@ -13,6 +13,7 @@ mod balance;
 mod clock;
 mod members;
 mod park;
+mod place;
 mod receive;
 mod view;
 mod wake;
@@ -233,6 +234,14 @@ impl Cluster for PostgresStore {
 
     fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
         self.driver.run(self.unpark_partition(partition))
+    }
+
+    fn pin(&self, partition: PartitionId, node: Option<&str>) -> Result<(), StoreError> {
+        self.driver.run(self.set_pin(partition, node))
+    }
+
+    fn freeze(&self, partition: PartitionId, reason: Option<&str>) -> Result<(), StoreError> {
+        self.driver.run(self.set_frozen(partition, reason))
     }
 
     fn receive(

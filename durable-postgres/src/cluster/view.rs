@@ -36,6 +36,8 @@ pub(super) struct Found {
     pub(super) owner: Option<Uuid>,
     pub(super) pin: Option<String>,
     pub(super) is_fixed: bool,
+    /// Why it is frozen, if it is.
+    pub(super) frozen: Option<String>,
     /// Why it is parked, if it is.
     pub(super) broken: Option<String>,
     /// It was claimed so long ago that it may be moved again.
@@ -81,7 +83,7 @@ const CLOCK: &str = "
 
 const PARTITIONS: &str = "
     SELECT id, epoch, owner, pin, frozen IS NOT NULL OR broken IS NOT NULL,
-        coalesce(claimed_at < now() - $1::float8 * interval '0.5 second', true), broken
+        coalesce(claimed_at < now() - $1::float8 * interval '0.5 second', true), broken, frozen
     FROM partition ORDER BY id";
 
 /// Renews this node, and reads the others.
@@ -161,6 +163,7 @@ impl Found {
             is_fixed: row.get(4),
             is_stable: row.get(5),
             broken: row.get(6),
+            frozen: row.get(7),
         })
     }
 }

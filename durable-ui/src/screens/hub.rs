@@ -39,6 +39,24 @@ pub(crate) struct Hub {
     pub(crate) free_partitions: Vec<u16>,
     #[serde(default)]
     pub(crate) parked_partitions: Vec<Parked>,
+    #[serde(default)]
+    pub(crate) pinned_partitions: Vec<Pinned>,
+    #[serde(default)]
+    pub(crate) frozen_partitions: Vec<Frozen>,
+}
+
+/// A partition that a certain process should own.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Pinned {
+    pub(crate) partition: u16,
+    pub(crate) node: String,
+}
+
+/// A partition that does not move.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Frozen {
+    pub(crate) partition: u16,
+    pub(crate) reason: String,
 }
 
 /// A partition of which something stored cannot be read.
@@ -79,6 +97,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
         (uses(hub))
         @if !hub.nodes.is_empty() { (nodes(view, hub)) }
         @if !hub.parked_partitions.is_empty() { (parked(&hub.parked_partitions)) }
+        @if !hub.pinned_partitions.is_empty() || !hub.frozen_partitions.is_empty() { (placed(hub)) }
         @if !hub.figures.is_empty() {
             (section("figures", "Figures of the store", &html! {}, &figures(hub)))
         }
@@ -148,6 +167,31 @@ fn parked(all: &[Parked]) -> Markup {
     let count = html! { span.q { (format::count(all.len() as u64)) } };
     let name = "Parked partitions";
     section("parked", name, &count, &table("stack rows", name, &head, &rows))
+}
+
+/// The partitions that operators have placed, and how to end that.
+fn placed(hub: &Hub) -> Markup {
+    let head = html! { th.n { "Partition" } th { "Placed" } th { "To end it" } };
+    let rows = html! {
+        @for it in &hub.pinned_partitions {
+            tr {
+                td.a.n { (it.partition) }
+                td.x { "pinned to " span.m { (text(&it.node)) } }
+                td.m { "durable hub unpin " (it.partition) }
+            }
+        }
+        @for it in &hub.frozen_partitions {
+            tr {
+                td.a.n { (it.partition) }
+                td.x { "frozen: " (text(&it.reason)) }
+                td.m { "durable hub unfreeze " (it.partition) }
+            }
+        }
+    };
+    let count = hub.pinned_partitions.len() + hub.frozen_partitions.len();
+    let count = html! { span.q { (format::count(count as u64)) } };
+    let name = "Pinned and frozen partitions";
+    section("placed", name, &count, &table("stack rows", name, &head, &rows))
 }
 
 /// Numbers in ascending order, those that follow one another as `0-15`.

@@ -187,6 +187,12 @@ pub enum HubError {
         /// Why the answer cannot be read.
         reason: String,
     },
+    /// The hub belongs to one process, so its partitions do not move.
+    #[error(
+        "the task hub belongs to one process, so its partitions cannot be pinned or frozen; open it on a \
+         store that several processes share"
+    )]
+    NotShared,
     /// The async runtime on which the hub was opened has ended, which stopped the hub.
     #[error(
         "the task hub stopped because the runtime on which it was opened has ended; nothing \

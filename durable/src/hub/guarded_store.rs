@@ -205,6 +205,14 @@ impl Cluster for GuardedStore {
         self.in_cluster("unparking a partition", |cluster| cluster.unpark(partition))
     }
 
+    fn pin(&self, partition: PartitionId, node: Option<&str>) -> Result<(), StoreError> {
+        self.in_cluster("pinning a partition", |cluster| cluster.pin(partition, node))
+    }
+
+    fn freeze(&self, partition: PartitionId, reason: Option<&str>) -> Result<(), StoreError> {
+        self.in_cluster("freezing a partition", |cluster| cluster.freeze(partition, reason))
+    }
+
     fn receive(
         &self,
         owned: &[(PartitionId, Epoch)],

@@ -83,6 +83,26 @@ pub trait Cluster: Send + Sync + fmt::Debug {
         Err(StoreError::Unsupported { what: "parked partitions".into() })
     }
 
+    /// Names the node that should own a partition, or none. The partition moves to that node, and stays
+    /// with it. While no node of this name takes part, the partition is treated like the others.
+    ///
+    /// # Errors
+    /// The store failed, or cannot pin partitions, as by default.
+    fn pin(&self, partition: PartitionId, node: Option<&str>) -> Result<(), StoreError> {
+        let _ = (partition, node);
+        Err(StoreError::Unsupported { what: "pinned partitions".into() })
+    }
+
+    /// Freezes a partition for a reason, or ends that. A frozen partition stays with its owner, and no
+    /// node claims it, even if its owner has ended.
+    ///
+    /// # Errors
+    /// The store failed, or cannot freeze partitions, as by default.
+    fn freeze(&self, partition: PartitionId, reason: Option<&str>) -> Result<(), StoreError> {
+        let _ = (partition, reason);
+        Err(StoreError::Unsupported { what: "frozen partitions".into() })
+    }
+
     /// Waits until messages, requests or answers for this node have arrived, but at most for `wait`.
     /// Only those for the partitions in `owned` are returned, in an order that keeps the causal
     /// order. Without a `wait`, everything is returned that was committed before the call, unless
@@ -215,6 +235,33 @@ pub struct Members {
     /// cannot be read. [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) ends that.
     #[serde(default)]
     pub parked: Vec<ParkedPartition>,
+    /// The partitions for which an operator has [named](crate::TaskHub::pin_partition) the node that
+    /// should own them.
+    #[serde(default)]
+    pub pinned: Vec<PinnedPartition>,
+    /// The partitions that an operator has [frozen](crate::TaskHub::freeze_partition).
+    #[serde(default)]
+    pub frozen: Vec<FrozenPartition>,
+}
+
+/// A partition that a certain node should own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PinnedPartition {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The name of the node.
+    pub node: String,
+}
+
+/// A partition that does not move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FrozenPartition {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Why it was frozen.
+    pub reason: String,
 }
 
 /// A partition that no node may claim.
@@ -294,7 +341,7 @@ impl Members {
     /// assert_eq!(Members::new(Vec::new(), Vec::new()), Members::default());
     /// ```
     pub fn new(nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
-        Self { nodes, free, parked: Vec::new() }
+        Self { nodes, free, ..Self::default() }
     }
 
     /// The node that owns a partition.
@@ -320,6 +367,34 @@ impl ParkedPartition {
     /// let mut members = Members::default();
     /// members.parked.push(ParkedPartition::new(PartitionId(3), "a message cannot be decoded"));
     /// assert_eq!(members.parked[0].partition, PartitionId(3));
+    /// ```
+    pub fn new(partition: PartitionId, reason: impl Into<String>) -> Self {
+        Self { partition, reason: reason.into() }
+    }
+}
+
+impl PinnedPartition {
+    /// A partition and the name of the node that should own it.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::PinnedPartition;
+    ///
+    /// assert_eq!(PinnedPartition::new(PartitionId(3), "worker-1").node, "worker-1");
+    /// ```
+    pub fn new(partition: PartitionId, node: impl Into<String>) -> Self {
+        Self { partition, node: node.into() }
+    }
+}
+
+impl FrozenPartition {
+    /// A partition that was frozen for a reason.
+    ///
+    /// ```
+    /// use durable::protocol::PartitionId;
+    /// use durable::store::FrozenPartition;
+    ///
+    /// assert_eq!(FrozenPartition::new(PartitionId(3), "for a look").reason, "for a look");
     /// ```
     pub fn new(partition: PartitionId, reason: impl Into<String>) -> Self {
         Self { partition, reason: reason.into() }

@@ -436,6 +436,14 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
         self.inner_cluster()?.unpark(partition)
     }
 
+    fn pin(&self, partition: PartitionId, node: Option<&str>) -> Result<(), StoreError> {
+        self.inner_cluster()?.pin(partition, node)
+    }
+
+    fn freeze(&self, partition: PartitionId, reason: Option<&str>) -> Result<(), StoreError> {
+        self.inner_cluster()?.freeze(partition, reason)
+    }
+
     fn receive(
         &self,
         owned: &[(PartitionId, Epoch)],

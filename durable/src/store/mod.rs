@@ -58,7 +58,8 @@ use std::path::Path;
 
 pub use self::backup::BackupReport;
 pub use self::cluster::{
-    Assignment, Cluster, ClusterRequest, Member, Members, Node, ParkedPartition, Received,
+    Assignment, Cluster, ClusterRequest, FrozenPartition, Member, Members, Node, ParkedPartition,
+    PinnedPartition, Received,
 };
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::protocol::{PartitionId, Timestamp};
 use crate::store::{
-    Assignment, Cluster, ClusterRequest, Commit, Epoch, Member, Members, MemoryStore, Node,
-    ParkedPartition, Received, ReceivedMessage, RequestId, Store, StoreError,
+    Assignment, Cluster, ClusterRequest, Commit, Epoch, FrozenPartition, Member, Members,
+    MemoryStore, Node, ParkedPartition, PinnedPartition, Received, ReceivedMessage, RequestId,
+    Store, StoreError,
 };
 
 /// A store in memory that the hubs of one test share, as processes share a database. Each hub opens a
@@ -60,6 +61,10 @@ pub(super) struct State {
     orphaned: BTreeSet<PartitionId>,
     /// Why each of these is parked.
     parked: BTreeMap<PartitionId, String>,
+    /// The names of the nodes that should own these.
+    pinned: BTreeMap<PartitionId, String>,
+    /// Why each of these does not move.
+    frozen: BTreeMap<PartitionId, String>,
     /// Messages that are not received, in the order in which they were committed.
     outbox: BTreeMap<u64, ReceivedMessage>,
     sent: u64,
@@ -101,25 +106,23 @@ impl MemoryNode {
     /// Expires all leases of the node, as if its process had stopped for a while: other nodes take its
     /// partitions over, and it does not learn of it before it commits or asks.
     pub fn cut_off(&self) {
-        let mut state = self.shared.state();
-        if let Some(node) = state.nodes.get_mut(&self.number) {
-            node.is_cut_off = true;
-        }
-        let orphaned: Vec<_> = state.owned_by(self.number).collect();
-        state.orphaned.extend(orphaned);
-        state.owners.retain(|_, (owner, _)| *owner != self.number);
-        state.note_change();
-        self.shared.changed.notify_all();
+        self.shared.change(|state| {
+            if let Some(node) = state.nodes.get_mut(&self.number) {
+                node.is_cut_off = true;
+            }
+            let orphaned: Vec<_> = state.owned_by(self.number).collect();
+            state.orphaned.extend(orphaned);
+            state.owners.retain(|_, (owner, _)| *owner != self.number);
+        });
     }
 
     /// Ends the effect of [`cut_off`](Self::cut_off).
     pub fn reconnect(&self) {
-        let mut state = self.shared.state();
-        if let Some(node) = state.nodes.get_mut(&self.number) {
-            node.is_cut_off = false;
-        }
-        state.note_change();
-        self.shared.changed.notify_all();
+        self.shared.change(|state| {
+            if let Some(node) = state.nodes.get_mut(&self.number) {
+                node.is_cut_off = false;
+            }
+        });
     }
 
     /// Holds back the messages of other nodes to this one, as a slow network does, or lets them arrive.
@@ -143,7 +146,24 @@ impl MemoryNode {
     }
 }
 
+/// Sets what is known of a partition, or removes it.
+fn set(all: &mut BTreeMap<PartitionId, String>, partition: PartitionId, text: Option<&str>) {
+    match text {
+        Some(text) => drop(all.insert(partition, text.to_owned())),
+        None => drop(all.remove(&partition)),
+    }
+}
+
 impl Shared {
+    /// Changes which node owns or should own a partition.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state();
+        let changed = change(&mut state);
+        state.note_change();
+        self.changed.notify_all();
+        changed
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,7 +181,8 @@ impl State {
 
     /// Whether a node may claim a partition.
     fn is_free(&self, partition: PartitionId) -> bool {
-        !self.owners.contains_key(&partition) && !self.parked.contains_key(&partition)
+        let is_kept = self.parked.contains_key(&partition) || self.frozen.contains_key(&partition);
+        !is_kept && !self.owners.contains_key(&partition)
     }
 
     /// Withdraws the requests of a node to parked partitions that are not answered.
@@ -190,7 +211,15 @@ impl State {
 
     /// The node that should own a partition.
     fn wanted(&self, partition: PartitionId) -> Option<u64> {
+        if self.frozen.contains_key(&partition) {
+            return self.owners.get(&partition).map(|(owner, _)| *owner);
+        }
         let workers = self.nodes.iter().filter(|(_, it)| !it.is_cut_off && !it.node.is_client);
+        let pin = self.pinned.get(&partition);
+        let pinned = workers.clone().find(|(_, it)| pin == Some(&it.node.name));
+        if let Some((number, _)) = pinned {
+            return Some(*number);
+        }
         let workers: Vec<_> = workers.map(|(number, _)| *number).collect();
         workers.get(usize::from(partition.0).checked_rem(workers.len())?).copied()
     }
@@ -221,7 +250,8 @@ impl State {
             self.requests.entry(*request).or_default().is_taken = true;
         }
         for (request, answer) in &commit.answers {
-            self.requests.entry(*request).or_default().answer = Some(answer.clone());
+            let asked = self.requests.entry(*request).or_default();
+            asked.answer.get_or_insert_with(|| answer.clone());
         }
     }
 
@@ -315,7 +345,6 @@ impl MemoryNode {
 
 impl Cluster for MemoryNode {
     fn join(&self, node: &Node) -> Result<(), StoreError> {
-        let mut state = self.shared.state();
         let joined = Joined {
             node: node.clone(),
             is_cut_off: false,
@@ -323,9 +352,7 @@ impl Cluster for MemoryNode {
             has_changed: false,
             holds_messages: false,
         };
-        state.nodes.insert(self.number, joined);
-        state.note_change();
-        self.shared.changed.notify_all();
+        self.shared.change(|state| state.nodes.insert(self.number, joined));
         Ok(())
     }
 
@@ -377,11 +404,17 @@ impl Cluster for MemoryNode {
     }
 
     fn unpark(&self, partition: PartitionId) -> Result<bool, StoreError> {
-        let mut state = self.shared.state();
-        let was_parked = state.parked.remove(&partition).is_some();
-        state.note_change();
-        self.shared.changed.notify_all();
-        Ok(was_parked)
+        Ok(self.shared.change(|state| state.parked.remove(&partition).is_some()))
+    }
+
+    fn pin(&self, partition: PartitionId, node: Option<&str>) -> Result<(), StoreError> {
+        self.shared.change(|state| set(&mut state.pinned, partition, node));
+        Ok(())
+    }
+
+    fn freeze(&self, partition: PartitionId, reason: Option<&str>) -> Result<(), StoreError> {
+        self.shared.change(|state| set(&mut state.frozen, partition, reason));
+        Ok(())
     }
 
     fn receive(
@@ -429,12 +462,8 @@ impl Cluster for MemoryNode {
 
     fn withdraw(&self, requests: &[RequestId]) -> Result<(), StoreError> {
         let mut state = self.shared.state();
-        for request in requests {
-            let asked = state.requests.get(request);
-            if asked.is_some_and(|it| it.by == Some(self.number) && it.answer.is_none()) {
-                state.requests.remove(request);
-            }
-        }
+        let is_open = |asked: &Asked| asked.by == Some(self.number) && asked.answer.is_none();
+        state.requests.retain(|id, asked| !(requests.contains(id) && is_open(asked)));
         Ok(())
     }
 
@@ -446,20 +475,25 @@ impl Cluster for MemoryNode {
             Member::new(joined.node.clone(), *number == self.number, times, partitions)
         };
         let free = (0..state.partitions).map(PartitionId);
-        let free = free.filter(|partition| state.is_free(*partition)).collect();
+        let is_held =
+            |it: &PartitionId| state.owners.contains_key(it) || state.parked.contains_key(it);
+        let free = free.filter(|partition| !is_held(partition)).collect();
         let mut members = Members::new(state.nodes.iter().map(member).collect(), free);
         let parked = state.parked.iter();
         members.parked =
             parked.map(|(partition, why)| ParkedPartition::new(*partition, why)).collect();
+        let pinned = state.pinned.iter().map(|(it, node)| PinnedPartition::new(*it, node));
+        members.pinned = pinned.collect();
+        let frozen = state.frozen.iter().map(|(it, why)| FrozenPartition::new(*it, why));
+        members.frozen = frozen.collect();
         Ok(members)
     }
 
     fn leave(&self) -> Result<(), StoreError> {
-        let mut state = self.shared.state();
-        state.nodes.remove(&self.number);
-        state.owners.retain(|_, (owner, _)| *owner != self.number);
-        state.note_change();
-        self.shared.changed.notify_all();
+        self.shared.change(|state| {
+            state.nodes.remove(&self.number);
+            state.owners.retain(|_, (owner, _)| *owner != self.number);
+        });
         Ok(())
     }
 }

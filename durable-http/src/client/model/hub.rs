@@ -35,6 +35,32 @@ pub struct Hub {
     /// The partitions that no process may own, because some of their stored data cannot be read.
     #[serde(default)]
     pub parked_partitions: Vec<ParkedPartition>,
+    /// The partitions that a certain process should own.
+    #[serde(default)]
+    pub pinned_partitions: Vec<PinnedPartition>,
+    /// The partitions that do not move.
+    #[serde(default)]
+    pub frozen_partitions: Vec<FrozenPartition>,
+}
+
+/// A partition that a certain process should own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PinnedPartition {
+    /// The partition.
+    pub partition: u16,
+    /// The name of the process.
+    pub node: String,
+}
+
+/// A partition that does not move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FrozenPartition {
+    /// The partition.
+    pub partition: u16,
+    /// Why it was frozen.
+    pub reason: String,
 }
 
 /// A partition that no process may own, because some of its stored data cannot be read.

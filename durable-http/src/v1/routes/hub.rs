@@ -12,7 +12,7 @@ use crate::problem::Code::{
 };
 use crate::route::{Route, handler};
 use crate::v1::{
-    access, description, events, hub, registered, retry_partition, running, schedules, statistics,
+    access, description, events, hub, partitions, registered, running, schedules, statistics,
 };
 
 const NEW: Operation = Operation::NEW;
@@ -160,12 +160,37 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
     post(
         "partitions/{partition}:retry",
         Operate,
-        handler!(retry_partition),
+        handler!(partitions::retry),
         Operation {
             id: "retryPartition",
             summary: "Lets a process own a parked partition again. If its stored data still cannot be read, \
                       it is parked again.",
             answers: &[(200, Json("RetriedPartition"), "Whether it was parked.", &[])],
+            ..NEW
+        },
+    ),
+    post(
+        "partitions/{partition}:pin",
+        Operate,
+        handler!(partitions::pin),
+        Operation {
+            id: "pinPartition",
+            summary: "Names the process that should own a partition, or none.",
+            body: Required("PinRequest"),
+            answers: &[(204, Nothing, "It is stored; the partition moves soon.", &[])],
+            ..NEW
+        },
+    ),
+    post(
+        "partitions/{partition}:freeze",
+        Operate,
+        handler!(partitions::freeze),
+        Operation {
+            id: "freezePartition",
+            summary: "Keeps a partition where it is, for a reason, or ends that. No process takes it over, \
+                      even if its owner ends.",
+            body: Required("FreezeRequest"),
+            answers: &[(204, Nothing, "It is stored.", &[])],
             ..NEW
         },
     ),

@@ -192,6 +192,8 @@ fn the_hub_is_shown_with_its_functions() {
             "taskHubName": "shop", "version": "1.2.3", "partitions": 8, "diskBytes": 18_637,
             "memoryBytes": 0, "figures": { "commits": 1284 }, "freePartitions": [7],
             "parkedPartitions": [{ "partition": 3, "reason": "a message cannot be decoded" }],
+            "pinnedPartitions": [{ "partition": 1, "node": "worker-1:17" }],
+            "frozenPartitions": [{ "partition": 2, "reason": "for a look" }],
             "nodes": [{
                 "name": "web-1:4711", "isClient": true, "isThis": true, "partitions": [],
                 "joinedAt": "2026-11-28T14:00:00Z", "seenAt": "2026-11-28T14:31:00Z",

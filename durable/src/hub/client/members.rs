@@ -3,7 +3,7 @@
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::PartitionId;
-use crate::store::{Member, Members, Node, Store};
+use crate::store::{Cluster, Member, Members, Node, Store, StoreError};
 
 impl TaskHub {
     /// The processes that share the hub, and the partitions that each of them owns. A hub whose store
@@ -64,9 +64,71 @@ impl TaskHub {
             None => Ok(false),
         };
         let was_parked = self.read(unpark).await?;
+        self.look_again();
+        Ok(was_parked)
+    }
+
+    /// Names the process that should own a partition, by its
+    /// [name](crate::client::TaskHubBuilder::node_name), or none. The partition moves to that process
+    /// and stays with it. While no process of this name takes part, the partition is treated like the
+    /// others. [`Members::pinned`] shows it.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # use durable::protocol::PartitionId;
+    /// # use durable::testing::MemoryCluster;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// # let store = MemoryCluster::default().node();
+    /// let hub = TaskHub::builder().store(store).node_name("worker-1").open().await?;
+    /// hub.pin_partition(PartitionId(3), Some("worker-1")).await?;
+    /// assert_eq!(hub.members().await?.pinned[0].node, "worker-1");
+    /// hub.pin_partition(PartitionId(3), None).await?;
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`HubError::NotShared`]; or the hub was shut down, or its store failed.
+    pub async fn pin_partition(
+        &self,
+        partition: PartitionId,
+        process: Option<&str>,
+    ) -> Result<(), HubError> {
+        let process = process.map(str::to_owned);
+        self.in_cluster(move |cluster| cluster.pin(partition, process.as_deref())).await
+    }
+
+    /// Freezes a partition for a reason, or ends that. A frozen partition stays with its owner, and no
+    /// process takes it over, even if its owner ends: its instances then pause. [`Members::frozen`] shows
+    /// it.
+    ///
+    /// # Errors
+    /// [`HubError::NotShared`]; or the hub was shut down, or its store failed.
+    pub async fn freeze_partition(
+        &self,
+        partition: PartitionId,
+        reason: Option<&str>,
+    ) -> Result<(), HubError> {
+        let reason = reason.map(str::to_owned);
+        self.in_cluster(move |cluster| cluster.freeze(partition, reason.as_deref())).await
+    }
+
+    async fn in_cluster(
+        &self,
+        change: impl FnOnce(&dyn Cluster) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), HubError> {
+        let is_shared = self.read(move |store| store.cluster().map(change).transpose()).await?;
+        is_shared.ok_or(HubError::NotShared)?;
+        self.look_again();
+        Ok(())
+    }
+
+    /// Lets the supervisor of this process look at the partitions at once.
+    fn look_again(&self) {
         if let Some(nodes) = &self.inner.nodes {
             nodes.ring();
         }
-        Ok(was_parked)
     }
 }
