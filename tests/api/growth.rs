@@ -8,8 +8,9 @@ use syn::{Fields, Item, ItemTrait, TraitItem, TypeParamBound, Visibility};
 use crate::snapshot::{Sources, is_hidden};
 
 /// Traits that users may implement.
-const OPEN: [&str; 15] = [
+const OPEN: [&str; 16] = [
     "Cluster",
+    "ClusterUnderTest",
     "Cause",         // implemented for every error
     "Durable",       // a promise that the author of a future makes
     "DurableFuture", // implemented for every durable future

@@ -2,10 +2,12 @@
 //! partitions of others, and what becomes of a partition that changes hands.
 
 mod abandoned;
+mod contract;
 #[path = "../support/delegate.rs"]
 mod delegate;
 mod moves;
 mod parked;
+mod placed;
 mod requests;
 
 use std::future::Future;

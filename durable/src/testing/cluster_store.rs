@@ -33,6 +33,12 @@ impl Store for MemoryNode {
         if !lost.is_empty() {
             return Err(StoreError::fenced(lost));
         }
+        let is_owner = |target: &PartitionId| commit.owners.iter().any(|(it, _)| it == target);
+        let targets = commit.messages.iter().map(|(target, _)| *target);
+        let foreign: Vec<_> = targets.filter(|target| !is_owner(target)).collect();
+        if !foreign.is_empty() {
+            return Err(StoreError::fenced(foreign));
+        }
         let mut commit = commit.clone();
         let received = commit.received.iter().map(|it| (it.target, it.message.clone()));
         commit.messages = received.chain(std::mem::take(&mut commit.messages)).collect();

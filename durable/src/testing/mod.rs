@@ -92,6 +92,7 @@ pub mod sim;
 mod stores;
 
 #[doc(inline)]
+pub use crate::__cluster_conformance_tests as cluster_conformance_tests;
 pub use crate::__conformance_tests as conformance_tests;
 #[doc(inline)]
 pub use crate::__test_store as test_store;

@@ -8,6 +8,9 @@
 
 // Read next: `scene.rs` (the helpers of the tests).
 
+mod cluster;
+mod cluster_scene;
+mod cluster_under_test;
 mod commit;
 mod creations;
 mod due;
@@ -29,6 +32,14 @@ mod verbatim;
 
 use std::sync::Arc;
 
+pub use self::cluster::{
+    CLUSTER_POINTS, ClusterPoint, a_message_that_was_not_committed_goes_to_the_next_owner,
+    a_message_to_another_node_arrives_once_and_in_order, a_parked_partition_is_not_claimed,
+    a_partition_has_one_owner, a_request_is_answered_once,
+    a_request_that_was_not_answered_goes_to_the_next_owner, a_silent_owner_is_replaced_and_fenced,
+    a_withdrawn_request_is_neither_delivered_nor_answered, the_nodes_share_a_clock,
+};
+pub use self::cluster_under_test::ClusterUnderTest;
 pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
 pub use self::creations::instances_are_found_by_creation;
 pub use self::due::due_instances_are_found;
