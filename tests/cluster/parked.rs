@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use durable::InstanceId;
 use durable::protocol::PartitionId;
-use durable::store::{Cluster, PartitionState, Store, StoreError};
+use durable::store::{
+    Cluster, EncodedPayload, EncodedStore, PartitionState, PayloadCodec, Store, StoreError,
+};
 
 use super::delegate::delegate;
 use super::*;
@@ -80,4 +82,55 @@ impl Store for Damaged {
     fn cluster(&self) -> Option<&dyn Cluster> {
         self.inner.cluster()
     }
+}
+
+/// Puts texts into envelopes of its last key, and reads those of all its keys.
+#[derive(Debug)]
+struct Keys(&'static [&'static str]);
+
+impl PayloadCodec for Keys {
+    fn encode(&self, text: &str, _: &InstanceId) -> Result<EncodedPayload, StoreError> {
+        Ok(EncodedPayload::new(*self.0.last().unwrap(), text))
+    }
+
+    fn decode(&self, payload: &EncodedPayload, _: &InstanceId) -> Result<String, StoreError> {
+        let is_known = self.0.contains(&payload.key.as_str());
+        let why = format!("no key `{}`", payload.key);
+        is_known.then(|| payload.data.clone()).ok_or(StoreError::backend("cannot decode", why))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_is_parked_if_a_message_to_it_cannot_be_decoded_and_no_message_is_lost() {
+    let cluster = MemoryCluster::default();
+    let (node, other) = (cluster.node(), cluster.node());
+    let open = async |node: &MemoryNode, keys| {
+        let store = EncodedStore::new(node.clone(), Keys(keys));
+        TaskHub::builder().store(store).partitions(8).open().await.unwrap()
+    };
+    let (a, b) = (open(&node, &["old", "new"]).await, open(&other, &["old"]).await);
+    until(|| node.partitions().len() == 4 && other.partitions().len() == 4).await;
+    let is_of = |node: &MemoryNode, id: &str| {
+        node.partitions().contains(&PartitionId::of(&InstanceId::new(id).unwrap(), 8))
+    };
+    let of_both =
+        |n: &u64| is_of(&node, &format!("spread-{n}")) && is_of(&other, &format!("leaf-{n}"));
+    let n = (0..1_000).find(of_both).unwrap();
+    let run = within(a.start(spread(n).instance_id(format!("spread-{n}")))).await.unwrap();
+    let members = within(async {
+        loop {
+            let members = a.members().await.unwrap();
+            if !members.parked.is_empty() {
+                break members;
+            }
+        }
+    })
+    .await;
+    assert!(members.parked[0].reason.contains("no key `new`"), "{members:?}");
+    b.shutdown().await.unwrap();
+    for parked in a.members().await.unwrap().parked {
+        assert!(a.retry_partition(parked.partition).await.unwrap());
+    }
+    assert_eq!(within(run.result()).await.unwrap(), 4 * n);
+    a.shutdown().await.unwrap();
 }

@@ -401,11 +401,15 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
         self.store.cluster().ok_or_else(none)
     }
 
-    fn decode_body(&self, body: &mut String, id: RequestId) -> Result<(), StoreError> {
-        if let Some(decoded) = self.codec.decoded(body, &id_for_codec(id))? {
-            *body = decoded;
+    /// What cannot be decoded stays encoded, and the hub refuses it, because it cannot be read.
+    fn decode_body(&self, body: &mut String, id: RequestId) {
+        match self.codec.decoded(body, &id_for_codec(id)) {
+            Ok(decoded) => decoded.into_iter().for_each(|decoded| *body = decoded),
+            Err(error) => {
+                let error = chain(&error);
+                tell!(error, error, "a request or answer of another process cannot be decoded");
+            }
         }
-        Ok(())
     }
 }
 
@@ -450,16 +454,15 @@ impl<S: Store, C: PayloadCodec> Cluster for EncodedStore<S, C> {
         wait: Duration,
     ) -> Result<Received, StoreError> {
         let mut received = self.inner_cluster()?.receive(owned, wait)?;
-        for ReceivedMessage { message, .. } in &mut received.messages {
+        for ReceivedMessage { target, message, .. } in &mut received.messages {
             let TaskMessage { instance_id, event, .. } = message;
-            event.visit_texts(&mut |text| self.decode(text, instance_id))?;
+            if let Err(error) = event.visit_texts(&mut |text| self.decode(text, instance_id)) {
+                received.unreadable.push((*target, chain(&error)));
+            }
         }
-        for ClusterRequest { id, body, .. } in &mut received.requests {
-            self.decode_body(body, *id)?;
-        }
-        for (id, answer) in &mut received.answers {
-            self.decode_body(answer, *id)?;
-        }
+        let requests = received.requests.iter_mut().map(|it| (&it.id, &mut it.body));
+        let answers = received.answers.iter_mut().map(|(id, answer)| (&*id, answer));
+        requests.chain(answers).for_each(|(id, body)| self.decode_body(body, *id));
         Ok(received)
     }
 
