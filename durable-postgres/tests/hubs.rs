@@ -135,3 +135,20 @@ async fn a_new_hub_has_32_partitions_and_an_old_one_keeps_its_number() {
         }
     }
 }
+
+/// `cargo test -p durable-postgres` builds the example, too.
+#[test]
+fn the_example_cluster_loses_nothing_while_its_workers_are_killed() {
+    let program = std::env::current_exe().unwrap();
+    let target = program.parent().and_then(std::path::Path::parent).unwrap();
+    let mut example = std::process::Command::new(target.join("examples/cluster"));
+    example.args(["--seconds", "3", "--url", &cluster::shared().url()]);
+    let ran = example.output().expect("build it: `cargo build -p durable-postgres --examples`");
+    let (output, errors) =
+        (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{output}\n{errors}");
+    let (harm, audit) = output.split_once("\naudit of ").unwrap();
+    assert!(harm.matches("is killed").count() == 2, "{output}");
+    assert!(!audit.starts_with("0 offices"), "{output}");
+    assert_eq!(audit.lines().filter(|line| line.ends_with("  ok")).count(), 6, "{output}");
+}
