@@ -24,6 +24,8 @@ pub(crate) mod inbox;
 pub(crate) mod node;
 pub(crate) mod parking;
 pub(crate) mod supervisor;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 pub(crate) mod thread;
 mod watching;
 mod wire;
