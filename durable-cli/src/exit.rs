@@ -3,6 +3,16 @@
 use std::process::ExitCode;
 
 /// How a command ended. Scripts tell causes apart by its number.
+///
+/// ```
+/// use durable_cli::Exit;
+///
+/// /// Whether a script should try again.
+/// fn is_temporary(exit: Exit) -> bool {
+///     matches!(exit, Exit::Unreachable | Exit::TimedOut)
+/// }
+/// assert_eq!(Exit::NotFound as u8, 3);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]

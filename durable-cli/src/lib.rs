@@ -29,6 +29,11 @@
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
 
+/// Compiles the sample of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod args;
 mod commands;
 mod complete;
@@ -57,6 +62,12 @@ pub use exit::Exit;
 pub use session::Io;
 
 /// Runs the command line of this process's arguments without the code of a program.
+///
+/// ```rust,no_run
+/// fn main() -> std::process::ExitCode {
+///     durable_cli::main()
+/// }
+/// ```
 pub fn main() -> ExitCode {
     complete::answer_the_shell();
     block_on(Code::None)
@@ -66,6 +77,14 @@ pub fn main() -> ExitCode {
 ///
 /// A command that names no hub opens the one of `builder`. If another process has its folder open,
 /// the command goes to that process instead.
+///
+/// ```rust,no_run
+/// use durable::TaskHub;
+///
+/// fn main() -> std::process::ExitCode {
+///     durable_cli::run(TaskHub::builder().path("./hub"))
+/// }
+/// ```
 pub fn run(builder: TaskHubBuilder) -> ExitCode {
     complete::answer_the_shell();
     block_on(Code::Linked(Box::new(builder)))

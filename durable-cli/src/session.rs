@@ -11,6 +11,18 @@ use crate::args::Global;
 use crate::error::CliError;
 
 /// Where a command reads and writes, and what it knows of its surroundings.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable_cli::{Exit, Io, run_on};
+/// use durable_http::client::Client;
+///
+/// /// Answers the question of `purge` with yes.
+/// async fn purge(client: Client, id: &str) -> bool {
+///     let mut io = Io::captured().with_input("y\n");
+///     run_on(client, ["durable", "purge", id], &mut io).await == Exit::Ok
+/// }
+/// ```
 pub struct Io {
     out: Sink,
     err: Sink,
