@@ -15,6 +15,15 @@ use crate::options::HttpOptions;
 
 /// The beginning of the links of an answer: the host of the request, and the prefix at which
 /// [`router`](crate::router) is mounted.
+///
+/// ```
+/// use durable_http::{HttpOptions, Links};
+///
+/// /// The links of answers to this request, if the routes are mounted at `/hub`.
+/// fn links(options: &HttpOptions, request: &axum::http::request::Parts) -> Links {
+///     Links::new(options, request, "/hub")
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Links {
     options: HttpOptions,
@@ -60,6 +69,16 @@ impl Links {
 ///
 /// The answer is that of `POST {base}/orchestrators/{name}`, so clients of Durable Functions understand
 /// it: `Location` is the status, `Retry-After` is 10 s. See [`Links::new`] for an example.
+///
+/// ```
+/// use axum::response::Response;
+/// use durable::InstanceHandle;
+/// use durable_http::{Links, accepted};
+///
+/// fn answer(run: &InstanceHandle, links: &Links) -> Response {
+///     accepted(run, links)
+/// }
+/// ```
 pub fn accepted(run: &InstanceHandle, links: &Links) -> Response {
     durable_functions::accepted(&links.options, &links.place, run.instance_id())
 }

@@ -21,6 +21,16 @@ use crate::problem::{Code, Problem};
 use crate::query::Query;
 
 /// The permissions of a key. Each role includes those before it.
+///
+/// ```
+/// use durable_http::{HttpOptions, Role};
+///
+/// let options = HttpOptions::new()
+///     .key(Role::Read, "a long random text")
+///     .key(Role::Admin, "another long random text");
+/// assert!(Role::Admin > Role::Operate);
+/// # let _ = options;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "client", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "client", serde(rename_all = "lowercase"))]

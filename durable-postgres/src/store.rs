@@ -24,6 +24,16 @@ use crate::transactions::{Pool, PostgresTransactions};
 use crate::{PostgresOptions, read, schema};
 
 /// A task hub in a schema of a PostgreSQL database, version 14 or later.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable_postgres::PostgresStore;
+///
+/// async fn open() -> durable::Result<TaskHub> {
+///     let store = PostgresStore::connect("postgres://app@localhost/app").await?;
+///     Ok(TaskHub::builder().store(store).open().await?)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PostgresStore {
     pub(crate) sessions: Arc<Sessions>,
@@ -46,6 +56,15 @@ impl PostgresStore {
     }
 
     /// As [`connect`](Self::connect), with options.
+    ///
+    /// ```
+    /// use durable::store::StoreError;
+    /// use durable_postgres::{PostgresOptions, PostgresStore};
+    ///
+    /// async fn connect(url: &str) -> Result<PostgresStore, StoreError> {
+    ///     PostgresStore::connect_with(PostgresOptions::new(url)?.schema("orders")?).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As for [`connect`](Self::connect).

@@ -62,6 +62,17 @@ use app::App;
 /// They can be mounted at any prefix with [`Router::nest`], or at none with [`Router::merge`]. An app
 /// that nests them answers the prefix with a slash at its end only if it uses
 /// [`Router::nest_service`].
+///
+/// ```
+/// use axum::Router;
+/// use durable::TaskHub;
+/// use durable_ui::UiOptions;
+///
+/// /// An app of your own with the dashboard at `/durable`.
+/// fn app(hub: &TaskHub) -> Router {
+///     Router::new().nest("/durable", durable_ui::router(hub, UiOptions::new().name("Orders")))
+/// }
+/// ```
 pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
     mounted(App::new(hub, options))
 }

@@ -153,6 +153,16 @@ impl ActivityContext {
     /// An activity runs *at least* once: a crash after its work and before its record repeats it.
     /// Pass the key to the service that does the work, so that it recognizes a repetition. For work in the
     /// database of the hub, a transactional activity needs no key.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # async fn send_payment(key: &str, cents: u32) -> Result<()> { let _ = (key, cents); Ok(()) }
+    /// #[activity]
+    /// async fn charge(ctx: &ActivityContext, cents: u32) -> Result<()> {
+    ///     // If the process dies before the result is recorded, the bank sees the same key again.
+    ///     send_payment(&ctx.idempotency_key(), cents).await
+    /// }
+    /// ```
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}", self.execution_id, self.task_id)
     }
@@ -161,6 +171,20 @@ impl ActivityContext {
     ///
     /// The activity may then end early with an error. During a shutdown this error is not recorded,
     /// and the activity runs again when the hub is next opened. A success is recorded as usual.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # async fn copy_next() -> Result<bool> { Ok(false) }
+    /// #[activity]
+    /// async fn copy_all(ctx: &ActivityContext) -> Result<()> {
+    ///     while copy_next().await? {
+    ///         if ctx.cancellation_token().is_cancelled() {
+    ///             return Err(Error::msg("nobody waits for the copy any more"));
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn cancellation_token(&self) -> &CancellationToken {
         &self.cancellation
     }

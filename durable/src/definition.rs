@@ -20,6 +20,15 @@ use crate::retry::RetrySettings;
 /// A durable function: the attributes implement it for the type that bears the function's name.
 ///
 /// The types in `TaskHub::builder().register::<my_function>()` implement it.
+///
+/// ```
+/// use durable::task::{Call, Definition};
+///
+/// /// Tags a call of an activity or of an orchestration.
+/// fn urgent<F: Definition>(call: Call<F>) -> Call<F> {
+///     call.tag("priority", "high")
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a durable function",
     label = "expected the name of a function with `#[activity]` or `#[orchestrator]`",

@@ -42,6 +42,17 @@ pub trait ExternalEvent: EventData {
 const NAME_MAX: usize = 256;
 
 /// An external event that cannot be raised.
+///
+/// ```
+/// use durable::client::{InstanceHandle, InvalidEvent, ManageError};
+///
+/// async fn forward(instance: &InstanceHandle, name: &str) -> Result<(), ManageError> {
+///     match instance.raise_event(name, &()).await {
+///         Err(ManageError::InvalidEvent(InvalidEvent::Name { .. })) => Ok(()), // ignore it
+///         other => other,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidEvent {

@@ -53,6 +53,15 @@ pub(crate) struct Registry {
 ///
 /// Durable Functions' `versionMatchStrategy`. In any case a replay checks that the code matches the
 /// history, and suspends the instance otherwise.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::client::VersionMatch;
+///
+/// // Instances that version 1 started continue on version 2 if version 1 is no longer registered.
+/// let builder = TaskHub::builder().version_match(VersionMatch::CurrentOrOlder);
+/// # let _ = builder;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionMatch {
@@ -69,6 +78,17 @@ pub enum VersionMatch {
 type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
 /// Two functions have the same name.
+///
+/// ```
+/// use durable::client::{OpenError, RegistryError};
+///
+/// fn doubled(error: &OpenError) -> Option<&RegistryError> {
+///     match error {
+///         OpenError::Registry(error) => Some(error), // names both places in the source
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "two {kind} have the name {name}: one at {first}, one at {second}; give one of them \

@@ -156,6 +156,19 @@ impl fmt::Debug for RetryPolicy {
 }
 
 /// What [`RetryPolicy::handle`] decides on.
+///
+/// ```
+/// use durable::RetryPolicy;
+/// use durable::retry::RetryContext;
+/// use std::time::Duration;
+///
+/// /// Gives up early if the server says that it is closed.
+/// fn should_retry(context: &RetryContext) -> bool {
+///     !(context.last_attempt_number() > 2 && context.failure().message.contains("closed"))
+/// }
+/// let policy = RetryPolicy::new(10, Duration::from_secs(1)).handle(should_retry);
+/// # let _ = policy;
+/// ```
 #[derive(Clone, Debug)]
 pub struct RetryContext {
     failure: FailureDetails,
@@ -208,7 +221,7 @@ impl RetryContext {
 /// The [`RetryPolicy`] is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the retry policy's `{field}` is {value}; it has to be {rule}")]
-pub struct InvalidRetryPolicy {
+pub(crate) struct InvalidRetryPolicy {
     field: &'static str,
     value: String,
     rule: String,

@@ -13,6 +13,14 @@ use crate::panics::Guarded;
 use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json};
 
 /// A running body of a transactional activity, with its output as JSON.
+///
+/// ```
+/// use durable::protocol::Json;
+/// use durable::store::TransactionBody;
+///
+/// let body: TransactionBody<'_> = Box::pin(async { Ok(Json::null()) });
+/// # drop(body);
+/// ```
 pub type TransactionBody<'b> =
     Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send + 'b>>;
 
@@ -103,6 +111,29 @@ pub trait Transactions: Send + Sync + 'static {
 /// context, by `&mut`.
 ///
 /// Stores implement it for their transactions; see [`Transactions`].
+///
+/// ```
+/// use durable::store::{Transaction, TransactionBody};
+/// use durable::store::{ActivityEffect, Transactions};
+/// # use durable::protocol::{FailureDetails, Json};
+///
+/// /// A transaction of a store of your own, and what runs bodies with it.
+/// struct Change<'t>(&'t mut i64);
+/// struct Counter;
+///
+/// impl Transaction for Change<'_> {
+///     type Transactions = Counter;
+/// }
+/// # impl Transactions for Counter {
+/// #     type Transaction<'t> = Change<'t>;
+/// #     async fn run<F>(&self, _: &ActivityEffect, body: F) -> Result<Json, FailureDetails>
+/// #     where
+/// #         F: for<'b, 't> FnOnce(&'b mut Change<'t>) -> TransactionBody<'b> + Send + 'static,
+/// #     {
+/// #         body(&mut Change(&mut 0)).await
+/// #     }
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a transaction of a store",
     label = "a transactional activity cannot take this",
@@ -116,6 +147,19 @@ pub trait Transaction {
 
 /// Identifies a call of a transactional activity whose effect is committed once, and encodes its
 /// result for the record.
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::{ExecutionId, Json};
+/// use durable::store::ActivityEffect;
+///
+/// // For a test of a store.
+/// let id = InstanceId::new("order-17")?;
+/// let effect = ActivityEffect::new(id, ExecutionId::generate(), 1);
+/// let recorded = effect.encode(&Json::null())?;
+/// assert_eq!(effect.decode(&recorded)?, Json::null());
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct ActivityEffect {
     instance_id: InstanceId,
@@ -251,6 +295,15 @@ pub(crate) trait EffectCodec: Send + Sync {
 }
 
 /// The [`Transactions`] of a store, whatever their type.
+///
+/// ```
+/// use durable::store::{StoreTransactions, Transactions};
+///
+/// /// Finds the transactions of one type.
+/// fn of_type<T: Transactions>(all: &StoreTransactions) -> Option<&T> {
+///     all.downcast_ref::<T>()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct StoreTransactions {
     transactions: Guarded<Arc<dyn Any + Send + Sync>>,

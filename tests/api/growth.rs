@@ -1,5 +1,5 @@
-//! What a later release may add without breaking users: variants, fields, and methods of traits that
-//! users do not implement. And what users need at hand: the crates whose types the API names.
+//! The rules that let a later release add variants, fields, and methods of traits that users do not
+//! implement, without breaking users. Also, the API must export the foreign types that it names.
 //!
 //! CONTRIBUTING states the rules, under "Public items".
 
@@ -14,7 +14,7 @@ const OPEN: [&str; 16] = [
     "Cause",         // implemented for every error
     "Durable",       // a promise that the author of a future makes
     "DurableFuture", // implemented for every durable future
-    "ExternalEvent", // the attribute implements it, and an implementation by hand is as good
+    "ExternalEvent", // the attribute implements it, but users may also do so by hand
     "HttpSend",
     "NonRetriable",
     "Payload", // implemented for everything with serde's traits
@@ -27,10 +27,10 @@ const OPEN: [&str; 16] = [
     "TaskError",    // implemented for every error with serde's traits
 ];
 
-/// Structs with public fields that will never have another one: numbers with a name.
+/// Structs whose public fields are complete: numbers with a name.
 const NEWTYPES: [&str; 3] = ["PartitionId", "Epoch", "RequestId"];
 
-/// Crates and types that the API names and does not export.
+/// Crates and types that the API names but does not export.
 const NOT_EXPORTED: [&str; 4] = [
     "futures_core",      // only its trait `Stream`, which every crate of streams exports
     "serde",             // users derive its traits, and a derive needs the crate itself
@@ -55,7 +55,7 @@ fn public_enums_and_structs_with_public_fields_are_non_exhaustive() {
         if grows && !attributes.iter().any(|it| it.path().is_ident("non_exhaustive")) {
             found.push(path);
         }
-        // A reader of a tuple's field names its position, so a tuple cannot grow.
+        // Code that reads a field of a tuple names its position, so a tuple cannot grow.
         if let Item::Struct(item) = item
             && let Fields::Unnamed(fields) = &item.fields
             && fields.unnamed.len() > 1

@@ -3,8 +3,8 @@
 //! After a deliberate change the list is rewritten with
 //! `DURABLE_API=overwrite cargo test -p tests --test api`; its diff is the change of the API.
 //!
-//! The list is read from the sources, because rustdoc's JSON needs a nightly compiler. What it cannot
-//! see is what a `macro_rules!` generates: such an item is listed by its name only.
+//! The list is read from the sources, because rustdoc's JSON needs a nightly compiler. Items that a
+//! `macro_rules!` generates are not visible there, so a macro is listed only by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -36,13 +36,19 @@ pub(crate) struct Sources(BTreeMap<Place, Module>, BTreeSet<String>);
 impl Sources {
     /// The sources of the library.
     pub(crate) fn of_durable() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../durable/src");
+        Self::of_crate("durable")
+    }
+
+    /// The sources of a crate of this workspace.
+    pub(crate) fn of_crate(krate: &str) -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let source = workspace.join(krate).join("src");
         let mut sources = Self::default();
         sources.read(&source.join("lib.rs"), &source, &Vec::new(), true);
         sources
     }
 
-    /// Where the public items are that are defined in this crate.
+    /// The places of the public items that are defined in this crate.
     fn public_places(&self) -> BTreeSet<Place> {
         let mut public = BTreeSet::new();
         for (place, module) in self.0.iter().filter(|(_, module)| module.is_public) {
@@ -66,14 +72,14 @@ impl Sources {
         places.map(item).collect()
     }
 
-    /// What the crate root exports, except modules.
+    /// The names that the crate root exports, except modules.
     pub(crate) fn root_names(&self) -> BTreeSet<String> {
         let root = &self.0[&Place::new()];
         let used = root.uses.iter().filter(|(_, (_, is_public))| *is_public);
         used.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What the public modules export, by the paths where it is defined.
+    /// The items that the public modules export, by the paths of their definitions.
     pub(crate) fn exports(&self) -> BTreeSet<String> {
         let modules = self.0.iter().filter(|(_, module)| module.is_public);
         let exports = modules.flat_map(|(place, module)| {
@@ -109,7 +115,7 @@ impl Sources {
     ) {
         const RUST: [&str; 6] = ["std", "core", "alloc", "crate", "self", "super"];
         for line in lines {
-            // A derive of another crate's macro is no part of the signature.
+            // A derive of another crate's macro is not part of the signature.
             let mut line = line.as_str();
             while line.starts_with("#[") {
                 line = line.split_once("] ").unwrap_or_default().1;
@@ -171,7 +177,7 @@ impl Sources {
         self.0.insert(place.clone(), module);
     }
 
-    /// Where the item that a path names is defined, if it is in this crate.
+    /// The place where the item that a path names is defined, if it is in this crate.
     fn defined(&self, path: &[String], fuel: u8) -> Option<Place> {
         let (name, place) = path.split_last()?;
         let module = match self.0.get(place) {
@@ -314,7 +320,7 @@ fn has(attribute: &Attribute, name: &str, tokens: &str) -> bool {
 }
 
 /// The parts of an item that the list needs: its attributes, its visibility and its name.
-fn parts(item: &Item) -> Option<(&[Attribute], &Visibility, String)> {
+pub(crate) fn parts(item: &Item) -> Option<(&[Attribute], &Visibility, String)> {
     Some(match item {
         Item::Struct(it) => (&it.attrs, &it.vis, it.ident.to_string()),
         Item::Enum(it) => (&it.attrs, &it.vis, it.ident.to_string()),
@@ -422,7 +428,7 @@ fn describe_impl(item: &ItemImpl) -> Vec<String> {
     methods.collect()
 }
 
-/// Tokens as people write them.
+/// Tokens with the usual spacing.
 fn plain(tokens: impl ToTokens) -> String {
     const TIGHT: [(&str, &str); 17] = [
         (" < ", "<"),

@@ -1,4 +1,4 @@
-//! Every public type implements `Debug`; what can be shared between threads and cloned is.
+//! Every public type implements `Debug`, and `Clone`, `Send` and `Sync` where it can.
 
 use std::fmt::Debug;
 
@@ -24,7 +24,7 @@ use durable::protocol::{
     InvalidTraceContext, Json, MessageId, ParentInstance, PartitionId, Suspension, TaskMessage,
     Timestamp, TraceContext,
 };
-use durable::retry::{InvalidRetryPolicy, RetryContext};
+use durable::retry::RetryContext;
 use durable::schedule::{
     InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError, ScheduleHandle,
     ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall,
@@ -49,7 +49,7 @@ async fn work(ctx: &OrchestrationContext) -> Result<()> {
     Ok(step().await?)
 }
 
-/// An error of a user's that is nothing but an error.
+/// An error of a user that only implements `Error`.
 struct Bare;
 
 fn debug<T: ?Sized + Debug>() {}
@@ -75,7 +75,7 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(shared: ScheduledSignalQuery, ShutdownReport, VersionMatch);
     all!(shared: InvalidSchedule, Recurrence, Schedule, ScheduleDescription, ScheduleError);
     all!(shared: ScheduleHandle, ScheduleQuery, ScheduleStatus, ScheduleUpdate, ScheduledCall);
-    all!(shared: RetryContext, InvalidRetryPolicy, Elapsed, Race8<u8, u8, u8, u8, u8, u8, u8, u8>);
+    all!(shared: RetryContext, Elapsed, Race8<u8, u8, u8, u8, u8, u8, u8, u8>);
     all!(shared: EntityState, EventKind, ExecutionId, ExecutionLimits, ExecutionStarted);
     all!(shared: FailureDetails, HistoryEvent, HubRecord, InstanceRecord, InvalidEntityId, Json);
     all!(shared: InvalidInstanceId, InvalidTraceContext, MessageId, ParentInstance, PartitionId);
@@ -91,7 +91,7 @@ fn every_public_type_implements_debug_and_clone_where_it_can() {
     all!(debug: ContinueAsNew<u8>);
     all!(debug: Reply<Bare>, QueryStream<InstanceQuery>);
 
-    // What an orchestrator awaits belongs to its thread, and is awaited once.
+    // Futures of orchestrators belong to one thread, and are awaited once.
     all!(debug: OrchestrationContext, Task<Bare, Bare>, Timer, ExternalEventWait<Bare>);
     all!(debug: Timeout<Bare>, Join<Bare>, TryJoin<Bare>, Race<Bare>, LockEntities<Bare>);
     all!(debug: LockTask<Bare>, CriticalSection<Bare>, LockedOperation<'_, Bare, Bare>);

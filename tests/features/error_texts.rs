@@ -216,10 +216,10 @@ fn every_cause_can_be_reached() {
     }
 }
 
-/// Of types that are added later, too.
+/// This also covers types that are added later.
 #[test]
-fn no_declared_text_names_its_source() {
-    // These tests are a part of several packages.
+fn no_declared_text_names_its_source_or_has_gaps() {
+    // These tests are part of several packages.
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     let source = folders.map(|folder| folder.join("durable/src")).find(|source| source.exists());
     let source = source.expect("the workspace has the library");
@@ -231,6 +231,8 @@ fn no_declared_text_names_its_source() {
         let code = code.join("\n");
         for declared in code.split("#[error(").skip(1) {
             let (says, rest) = declared.split_once(")]").unwrap();
+            let has_gap = says.lines().any(|line| line.trim().contains("   "));
+            assert!(!has_gap, "{}: `{says}` has a gap between two words", file.display());
             let variant = rest.trim_start().split(['{', '\n']).next().unwrap();
             let repeats = says.contains("{source}")
                 || (says.contains("{0}")

@@ -34,6 +34,15 @@ const VALID_FOR: Duration = Duration::from_hours(7 * 24);
 ///
 /// An orchestrator makes it with [`callback_url`](Callbacks::callback_url) and passes it to an
 /// activity, which makes the link with [`CallbackKeys::link`].
+///
+/// ```
+/// use durable_http::{CallbackKeys, CallbackUrl};
+///
+/// /// The text of a mail, in an activity.
+/// fn mail(keys: &CallbackKeys, approve: &CallbackUrl) -> String {
+///     format!("Follow {} until {}", keys.link(approve), approve.expires_at())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallbackUrl {
     instance_id: InstanceId,
@@ -148,6 +157,19 @@ fn after(began: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
 }
 
 /// Callback links of an orchestration.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable_http::{CallbackUrl, Callbacks};
+///
+/// # #[activity]
+/// # async fn ask(approve: &CallbackUrl) -> Result<()> { let _ = approve; Ok(()) }
+/// #[orchestrator]
+/// async fn approval(ctx: &OrchestrationContext) -> Result<()> {
+///     ask(&ctx.callback_url("approve")).await?;
+///     Ok(ctx.wait_for_external_event("approve").await?)
+/// }
+/// ```
 pub trait Callbacks {
     /// Describes a link that raises the event `event` in this execution, once. Each call describes
     /// another link.

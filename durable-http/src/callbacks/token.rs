@@ -22,6 +22,13 @@ const MAC_LEN: usize = 32;
 const MIN_SECRET: usize = 32;
 
 /// A secret of [`CallbackKeys`] is shorter than 32 bytes.
+///
+/// ```
+/// use durable_http::{CallbackKeys, WeakSecret};
+///
+/// let keys: Result<CallbackKeys, WeakSecret> = CallbackKeys::new("https://shop.example", "short");
+/// assert!(keys.unwrap_err().to_string().starts_with("the secret of callback links has 5 bytes"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the secret of callback links has {len} bytes; use 32 random bytes or more")]
 pub struct WeakSecret {

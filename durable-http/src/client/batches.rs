@@ -7,6 +7,16 @@ use super::request::{Request, path};
 use super::{Batch, BatchDetails, Client, InstanceFilter, Page};
 
 /// What a batch does with each instance.
+///
+/// ```
+/// use durable::RuntimeStatus;
+/// use durable_http::client::{BatchAction, BatchRequest, InstanceFilter};
+///
+/// let action = BatchAction::Rewind { reason: "the bank is reachable again".to_owned() };
+/// let failed = InstanceFilter::new().status(RuntimeStatus::Failed);
+/// let batch = BatchRequest::new(failed, action).dry_run();
+/// # let _ = batch;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -93,6 +103,15 @@ impl BatchRequest {
 /// Batches.
 impl Client {
     /// Starts a batch.
+    ///
+    /// ```
+    /// # use durable_http::client::{BatchRequest, Client, ClientError};
+    /// async fn run(client: &Client, batch: &BatchRequest) -> Result<(), ClientError> {
+    ///     let batch = client.start_batch(batch).await?;
+    ///     println!("started batch {}", batch.id);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start_batch(&self, batch: &BatchRequest) -> Request<Batch> {
         Request::post(self, "/batches").body(batch)
     }

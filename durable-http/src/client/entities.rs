@@ -62,6 +62,16 @@ impl Client {
     }
 
     /// Calls an operation of an entity and returns its output.
+    ///
+    /// ```
+    /// use durable::EntityId;
+    /// use durable::protocol::Json;
+    /// use durable_http::client::{Client, ClientError};
+    ///
+    /// async fn stock(client: &Client, article: &EntityId) -> Result<Json, ClientError> {
+    ///     client.call_entity(article, "stock", &Json::null()).await
+    /// }
+    /// ```
     pub fn call_entity(&self, id: &EntityId, operation: &str, input: &Json) -> Request<Json> {
         let operation = path(&[operation], "");
         Request::post(self, of(id, &format!(":call{operation}"))).body(input)

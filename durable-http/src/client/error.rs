@@ -6,6 +6,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A request failed.
+///
+/// ```
+/// use durable_http::client::{Client, ClientError};
+///
+/// async fn exists(client: &Client, id: &str) -> Result<bool, ClientError> {
+///     match client.get_instance(id).await {
+///         Ok(_) => Ok(true),
+///         Err(error) if error.code() == Some("no-such-instance") => Ok(false),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -70,6 +82,14 @@ impl ClientError {
 }
 
 /// An error of the API: the members of an RFC 9457 problem. It displays as its detail.
+///
+/// ```
+/// use durable_http::client::ClientError;
+///
+/// fn may_succeed_later(error: &ClientError) -> bool {
+///     error.problem().is_some_and(|problem| problem.retryable)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -12,6 +12,18 @@ use super::{ClientError, FollowedEvent, InstanceStatus, LifecycleEvent};
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Something that happened to an instance that is followed.
+///
+/// ```
+/// use durable_http::client::InstanceEvent;
+///
+/// fn print(event: &InstanceEvent) {
+///     match event {
+///         InstanceEvent::History(event) => println!("{}", event.event.index),
+///         InstanceEvent::End(_) => println!("the instance has ended"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum InstanceEvent {
@@ -22,6 +34,19 @@ pub enum InstanceEvent {
 }
 
 /// The history of an instance as it grows. A lost connection is made again.
+///
+/// ```
+/// use durable_http::client::{Client, ClientError, InstanceEvent};
+///
+/// async fn count(client: &Client, id: &str) -> Result<usize, ClientError> {
+///     let mut events = client.follow_instance(id, 0).await?;
+///     let mut count = 0;
+///     while let Some(InstanceEvent::History(_)) = events.next().await? {
+///         count += 1;
+///     }
+///     Ok(count)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct InstanceEvents {
     request: Request<Json>,
@@ -78,6 +103,18 @@ impl InstanceEvents {
 }
 
 /// Something that happened in a hub that is followed.
+///
+/// ```
+/// use durable_http::client::HubEvent;
+///
+/// fn print(event: &HubEvent) {
+///     match event {
+///         HubEvent::Lifecycle(event) => println!("{} {:?}", event.instance_id, event.kind),
+///         HubEvent::Missed(count) => println!("{count} events were missed"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HubEvent {
@@ -88,6 +125,18 @@ pub enum HubEvent {
 }
 
 /// The lifecycle events of a hub as they happen.
+///
+/// ```
+/// use durable_http::client::{Client, ClientError, HubEvent};
+///
+/// async fn print_failures(client: &Client) -> Result<(), ClientError> {
+///     let mut events = client.follow_hub(|events| events.kinds(["Failed"])).await?;
+///     while let Some(HubEvent::Lifecycle(event)) = events.next().await? {
+///         println!("{} has failed", event.instance_id);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct HubEvents {
     request: Request<Json>,

@@ -123,6 +123,17 @@ impl InstanceFilter {
 }
 
 /// The order of a list of instances.
+///
+/// ```
+/// # use durable_http::client::{Client, ClientError, InstanceFilter};
+/// use durable_http::client::InstanceOrder;
+///
+/// async fn oldest(client: &Client) -> Result<Option<String>, ClientError> {
+///     let all = client.list_instances(&InstanceFilter::new());
+///     let page = all.order(InstanceOrder::OldestFirst).limit(1).await?;
+///     Ok(page.items.into_iter().next().map(|instance| instance.instance_id))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InstanceOrder {
@@ -147,6 +158,17 @@ impl InstanceOrder {
 }
 
 /// What instances are counted by.
+///
+/// ```
+/// # use durable_http::client::{Client, ClientError, InstanceFilter};
+/// use durable_http::client::GroupBy;
+///
+/// async fn print_counts(client: &Client) -> Result<(), ClientError> {
+///     let by_country = Some(GroupBy::Tag("country".to_owned()));
+///     println!("{:?}", client.count_instances(&InstanceFilter::new(), by_country).await?);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupBy {
@@ -169,6 +191,14 @@ impl GroupBy {
 }
 
 /// The entities that match all conditions.
+///
+/// ```
+/// use durable_http::client::EntityFilter;
+///
+/// let mut filter = EntityFilter::new();
+/// filter.name = Some("account".to_owned());
+/// filter.state = true;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntityFilter {
@@ -211,6 +241,14 @@ impl EntityFilter {
 }
 
 /// The schedules that match all conditions.
+///
+/// ```
+/// use durable::schedule::ScheduleStatus;
+/// use durable_http::client::ScheduleFilter;
+///
+/// let mut paused = ScheduleFilter::new();
+/// paused.status = Some(ScheduleStatus::Paused);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleFilter {

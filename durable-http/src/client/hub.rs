@@ -10,6 +10,14 @@ use durable::protocol::Json;
 /// The hub.
 impl Client {
     /// Returns the partitions, processes and storage of the hub.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, ClientError};
+    /// async fn print(client: &Client) -> Result<(), ClientError> {
+    ///     println!("{:?}", client.get_hub().await?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn get_hub(&self) -> Request<Hub> {
         Request::get(self, "/hub")
     }

@@ -86,11 +86,32 @@ impl StartRequest {
 /// Instances.
 impl Client {
     /// Starts an instance.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, StartRequest};
+    /// async fn start(client: &Client) -> durable::Result<String> {
+    ///     let start = StartRequest::new("order").tag("country", "jp").input(&500)?;
+    ///     Ok(client.start_instance(&start).await?.instance_id)
+    /// }
+    /// ```
     pub fn start_instance(&self, start: &StartRequest) -> Request<Started> {
         Request::post(self, "/instances").body(start)
     }
 
     /// Lists the instances that match a filter.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, ClientError, InstanceFilter};
+    /// async fn print(client: &Client) -> Result<(), ClientError> {
+    ///     let orders = InstanceFilter::new().name("order");
+    ///     let mut page = client.list_instances(&orders).await?;
+    ///     loop {
+    ///         page.items.iter().for_each(|order| println!("{}", order.instance_id));
+    ///         let Some(next) = page.next else { return Ok(()) };
+    ///         page = client.list_instances(&orders).after(next).await?;
+    ///     }
+    /// }
+    /// ```
     pub fn list_instances(&self, filter: &InstanceFilter) -> Request<Page<InstanceStatus>> {
         filter.apply(Request::get(self, "/instances"))
     }
@@ -141,6 +162,21 @@ impl Client {
     }
 
     /// Returns what an instance waits for now.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, ClientError};
+    /// use durable_http::client::PendingCause;
+    ///
+    /// /// Why the instance does not proceed.
+    /// async fn print(client: &Client, id: &str) -> Result<(), ClientError> {
+    ///     match client.get_pending(id).await?.cause() {
+    ///         Some(PendingCause::Event(name)) => println!("waits for the event {name}"),
+    ///         Some(PendingCause::Task(task)) => println!("waits for {:?} since {}", task.kind, task.since),
+    ///         _ => println!("waits for nothing"),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn get_pending(&self, id: &str) -> Request<PendingWork> {
         Request::get(self, path(&["instances", id, "pending"], ""))
     }
@@ -166,6 +202,16 @@ impl Client {
     }
 
     /// Raises an external event with a payload.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, ClientError};
+    /// use durable::protocol::Json;
+    ///
+    /// async fn approve(client: &Client, order: &str) -> durable::Result<()> {
+    ///     client.raise_event(order, "approval", &Json::parse("true")?).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn raise_event(&self, id: &str, event: &str, payload: &Json) -> Request<InstanceStatus> {
         let event = path(&[event], "");
         Request::post(self, path(&["instances", id], &format!(":raise{event}"))).body(payload)

@@ -88,6 +88,15 @@ pub use schedules::ScheduleRequest;
 const REQUEST_TIME: Duration = Duration::from_secs(13);
 
 /// A client of one hub. Clones share their connections.
+///
+/// ```
+/// use durable_http::client::{Client, ClientError};
+///
+/// fn connect() -> Result<Client, ClientError> {
+///     Client::connect("http://127.0.0.1:7071")?.with_key("the key of the hub")
+/// }
+/// # assert!(connect().is_ok());
+/// ```
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,

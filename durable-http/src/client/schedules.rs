@@ -79,6 +79,17 @@ impl Client {
     }
 
     /// Creates a schedule.
+    ///
+    /// ```
+    /// # use durable_http::client::{Client, ClientError};
+    /// use durable_http::client::{Recurrence, ScheduleRequest};
+    ///
+    /// async fn report_every_morning(client: &Client) -> Result<(), ClientError> {
+    ///     let at_seven = Recurrence::Cron("0 7 * * *".to_owned());
+    ///     client.create_schedule("morning", &ScheduleRequest::new("report", at_seven)).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn create_schedule(&self, id: &str, request: &ScheduleRequest) -> Request<Schedule> {
         Request::post(self, "/schedules").body(&Create { id, request })
     }

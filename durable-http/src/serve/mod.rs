@@ -45,6 +45,19 @@ const BUFFER_MAX: usize = 128 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// A hub could not be served. No address stays bound.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable_http::{HttpOptions, ServeError, Server, serve};
+///
+/// /// Listens on the default port, or on a free one if another process has it.
+/// async fn listen(hub: &TaskHub) -> Result<Server, ServeError> {
+///     match serve(hub, HttpOptions::new()).await {
+///         Err(ServeError::Bind { .. }) => serve(hub, HttpOptions::new().listen("127.0.0.1:0")).await,
+///         other => other,
+///     }
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -75,6 +88,19 @@ pub enum ServeError {
 }
 
 /// A hub that is served. When this is dropped, the server stops without waiting for answers.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable_http::{HttpOptions, Server};
+///
+/// async fn run(hub: &TaskHub) -> Result<(), durable_http::ServeError> {
+///     let server: Server = durable_http::serve(hub, HttpOptions::new()).await?;
+///     println!("listening on {}", server.url());
+///     // ... until the program ends:
+///     server.shutdown().await;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,

@@ -37,6 +37,19 @@ pub use text::{TextOptions, text};
 pub const MAX_BARS: usize = 2000;
 
 /// What a timeline is computed from.
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+/// use durable::protocol::Timestamp;
+/// use durable_http::timeline::{Source, Timeline, View, Waits, compute};
+///
+/// async fn timeline(run: &InstanceHandle, now: Timestamp) -> Result<Timeline, HubError> {
+///     let waits = Waits::from(&run.pending().await?);
+///     let (status, history) = run.status_and_history().await?;
+///     let source = Source { status: &status, history: &history, waits: Some(&waits), now };
+///     Ok(compute(&source, &View::default()))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The status of the instance.
@@ -51,6 +64,15 @@ pub struct Source<'a> {
 }
 
 /// What an instance waits for, as far as its history does not tell.
+///
+/// ```
+/// use durable::client::PendingWork;
+/// use durable_http::timeline::Waits;
+///
+/// fn waits(pending: &PendingWork) -> Waits {
+///     Waits::from(pending)
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
     /// The ids of the tasks that it waits for.
@@ -76,6 +98,14 @@ impl From<&PendingWork> for Waits {
 }
 
 /// Which part of a timeline to show.
+///
+/// ```
+/// use durable_http::timeline::{LaneKind, View};
+///
+/// let mut view = View::default();
+/// view.kinds = vec![LaneKind::Activity];
+/// view.failed = true;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct View {

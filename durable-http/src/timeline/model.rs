@@ -10,6 +10,16 @@ use serde::{Deserialize, Serialize};
 ///
 /// Everything lies between [`from`](Self::from) and [`to`](Self::to): bars are cut at the range,
 /// points outside of it are left out.
+///
+/// ```
+/// use durable_http::timeline::Timeline;
+///
+/// /// The lanes that the end of the instance had to wait for.
+/// fn critical(timeline: &Timeline) -> Vec<String> {
+///     let critical = timeline.lanes.iter().filter(|lane| lane.is_critical);
+///     critical.map(|lane| lane.title().into_owned()).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -47,6 +57,16 @@ pub struct Timeline {
 }
 
 /// One task or event of an execution, or several equal ones.
+///
+/// ```
+/// use durable_http::timeline::{Lane, Timeline};
+///
+/// /// The lane that took the longest.
+/// fn slowest(timeline: &Timeline) -> Option<&Lane> {
+///     let tasks = timeline.lanes.iter().skip(1); // the first one is the instance
+///     tasks.max_by_key(|lane| lane.took(timeline.now))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -108,6 +128,14 @@ pub struct Lane {
 }
 
 /// What a lane shows.
+///
+/// ```
+/// use durable_http::timeline::{Lane, LaneKind};
+///
+/// fn is_call(lane: &Lane) -> bool {
+///     matches!(lane.kind, LaneKind::Activity | LaneKind::Child | LaneKind::EntityCall)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -133,6 +161,13 @@ pub enum LaneKind {
 }
 
 /// How far a lane has come.
+///
+/// ```
+/// use durable_http::timeline::LaneState;
+///
+/// assert!(LaneState::Retrying.is_open());
+/// assert!(!LaneState::Failed.is_open());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -162,6 +197,17 @@ pub enum LaneState {
 }
 
 /// A time during which a lane did one thing.
+///
+/// ```
+/// use durable_http::timeline::{Bar, Phase};
+/// use std::time::Duration;
+///
+/// /// How long the attempts of a lane ran that completed.
+/// fn busy(bars: &[Bar]) -> Duration {
+///     let completed = bars.iter().filter(|bar| bar.phase == Phase::Completed);
+///     completed.map(|bar| bar.to.since(bar.from)).sum()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -181,6 +227,15 @@ pub struct Bar {
 }
 
 /// What a lane did during a bar.
+///
+/// ```
+/// use durable_http::timeline::Phase;
+///
+/// /// Whether an attempt was running during the bar.
+/// fn is_attempt(phase: Phase) -> bool {
+///     matches!(phase, Phase::Running | Phase::Completed | Phase::Failed)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -206,6 +261,15 @@ pub enum Phase {
 }
 
 /// What is known about the beginning of a bar.
+///
+/// ```
+/// use durable_http::timeline::{Bar, Start};
+///
+/// /// How the beginning of a bar is drawn.
+/// fn edge(bar: &Bar) -> &'static str {
+///     if bar.start == Start::Known { "solid" } else { "dashed" }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -221,6 +285,14 @@ pub enum Start {
 }
 
 /// Something that happened, or will happen, at one time.
+///
+/// ```
+/// use durable_http::timeline::Point;
+///
+/// fn title(point: &Point) -> String {
+///     format!("{:?} at {} {}", point.kind, point.at, point.label.as_deref().unwrap_or_default())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -236,6 +308,15 @@ pub struct Point {
 }
 
 /// What happened at a point.
+///
+/// ```
+/// use durable_http::timeline::{Lane, PointKind};
+///
+/// /// When the attempts of a lane failed.
+/// fn failures(lane: &Lane) -> usize {
+///     lane.points.iter().filter(|point| point.kind == PointKind::FailedAttempt).count()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -272,6 +353,15 @@ pub enum PointKind {
 
 /// What several equal lanes have in common. Durations are in microseconds, from the request to the
 /// answer.
+///
+/// ```
+/// use durable_http::timeline::Lane;
+///
+/// /// The number of tasks that a lane stands for.
+/// fn tasks(lane: &Lane) -> u64 {
+///     lane.fold.map_or(1, |fold| fold.count)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -15,6 +15,14 @@ const TOOK: usize = 12;
 const BARS_MIN: usize = 16;
 
 /// How a timeline is written as text.
+///
+/// ```
+/// use durable_http::timeline::TextOptions;
+///
+/// let mut options = TextOptions::default();
+/// options.ascii = true;
+/// assert_eq!(options.width, 80);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextOptions {
@@ -47,6 +55,14 @@ impl TextOptions {
 }
 
 /// Writes a timeline as text.
+///
+/// ```
+/// use durable_http::timeline::{TextOptions, Timeline, text};
+///
+/// fn print(timeline: &Timeline) {
+///     println!("{}", text(timeline, &TextOptions::new()));
+/// }
+/// ```
 pub fn text(timeline: &Timeline, options: &TextOptions) -> String {
     Writer::new(timeline, options).write()
 }

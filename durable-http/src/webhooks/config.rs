@@ -34,6 +34,14 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const LABEL_MAX: usize = 64;
 
 /// A webhook was refused. No text contains the URL or a secret.
+///
+/// ```
+/// use durable_http::{InvalidWebhook, Webhook};
+///
+/// let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+/// let error = Webhook::new("billing", "http://billing.example/hook", secret).unwrap_err();
+/// assert!(matches!(error, InvalidWebhook::Insecure { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidWebhook {

@@ -31,6 +31,15 @@ pub use endpoint::enable_webhook;
 pub use secret::InvalidSecret;
 
 /// Adds webhooks to a hub. Requires the feature `webhooks`.
+///
+/// ```
+/// use durable::client::TaskHubBuilder;
+/// use durable_http::{SendWebhooks, Webhooks};
+///
+/// fn with_webhooks(hub: TaskHubBuilder, webhooks: Webhooks) -> TaskHubBuilder {
+///     hub.webhooks(webhooks)
+/// }
+/// ```
 pub trait SendWebhooks {
     /// Sends the lifecycle events of the hub to these webhooks. Call it once: a second call replaces the
     /// webhooks of the first, but the hub would still start deliveries to those.

@@ -12,6 +12,14 @@ const PREFIX: &str = "whsec_";
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// A secret of a webhook was refused. The error does not contain the secret.
+///
+/// ```
+/// use durable_http::{InvalidSecret, InvalidWebhook, Webhook};
+///
+/// let error = Webhook::new("billing", "https://billing.example/hook", "12345").unwrap_err();
+/// assert!(error.to_string().contains("billing"));
+/// # let _: Option<(InvalidSecret, InvalidWebhook)> = None;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSecret {

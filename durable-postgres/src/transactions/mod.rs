@@ -94,6 +94,16 @@ impl durable::store::Transaction for Transaction<'_> {
 
 /// Runs the bodies of transactional activities in transactions of a database. A
 /// [`PostgresStore`](crate::PostgresStore) offers them to its hub.
+///
+/// ```
+/// use durable::store::Store;
+/// use durable_postgres::{PostgresStore, PostgresTransactions};
+///
+/// fn has_transactions(store: &PostgresStore) -> bool {
+///     let offered = store.transactions();
+///     offered.is_some_and(|all| all.downcast_ref::<PostgresTransactions>().is_some())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PostgresTransactions {
     pool: Arc<Pool>,

@@ -89,6 +89,17 @@ impl<F: Definition> Call<F> {
     /// started, scheduled or passed to
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new) is not awaited, so the
     /// option is refused there, and a policy of the attribute has no effect.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use std::time::Duration;
+    /// # #[activity]
+    /// # async fn charge(cents: u32) -> Result<u32> { Ok(cents) }
+    /// #[orchestrator]
+    /// async fn pay(ctx: &OrchestrationContext) -> Result<u32> {
+    ///     Ok(charge(250).retry(RetryPolicy::new(5, Duration::from_secs(1))).await?)
+    /// }
+    /// ```
     pub fn retry(self, policy: RetryPolicy) -> Self {
         self.with(|options| options.retry = Some(policy))
     }
@@ -99,6 +110,19 @@ impl<F: Definition> Call<F> {
     /// Like [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
     /// elsewhere. To limit the time of a started instance, race against a
     /// [timer](crate::OrchestrationContext::create_timer) inside it, or terminate it.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use std::time::Duration;
+    /// # #[activity]
+    /// # async fn charge(cents: u32) -> Result<u32> { Ok(cents) }
+    /// #[orchestrator]
+    /// async fn pay(ctx: &OrchestrationContext) -> Result<u32> {
+    ///     // A minute for all attempts together, 10 s for each.
+    ///     let call = charge(250).timeout(Duration::from_secs(60));
+    ///     Ok(call.attempt_timeout(Duration::from_secs(10)).await?)
+    /// }
+    /// ```
     pub fn timeout(self, limit: Duration) -> Self {
         self.with(|options| options.timeout = Some(limit))
     }
@@ -242,6 +266,18 @@ impl<F: Definition> Call<F> {
     /// It applies to a call that is awaited or started. A schedule refuses it, because it has a
     /// [`start_at`](crate::schedule::Schedule::start_at) of its own, and so does
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new), which begins at once.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::client::StartError;
+    /// # use std::time::Duration;
+    /// # #[orchestrator]
+    /// # async fn remind(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// async fn remind_tomorrow(hub: &TaskHub) -> Result<(), StartError> {
+    ///     hub.start(remind().start_at(Duration::from_secs(24 * 3_600))).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn start_at(self, when: impl When) -> Self
     where
         F: Orchestrator,
@@ -255,6 +291,18 @@ impl<F: Definition> Call<F> {
     ///
     /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or
     /// entity starts always replaces one that has ended, and never one that has not.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::client::StartError;
+    /// # #[orchestrator]
+    /// # async fn import(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// /// Starts the import again if the last one failed.
+    /// async fn import_again(hub: &TaskHub) -> Result<(), StartError> {
+    ///     hub.start(import().instance_id("import").replace_if([RuntimeStatus::Failed])).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self
     where
         F: Orchestrator,

@@ -160,6 +160,19 @@ impl EntityContext {
     /// Signals an operation of another entity, or of this one, without waiting for a result. An
     /// entity never waits for another entity, so entities cannot deadlock.
     ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::EntityId;
+    /// #[entity]
+    /// async fn counter(ctx: &EntityContext) -> Result<u64> {
+    ///     let count = ctx.state::<u64>()?.unwrap_or_default() + 1;
+    ///     ctx.set_state(&count)?;
+    ///     let total = EntityId::new("total", "all")?.handle();
+    ///     ctx.signal(total.operation::<()>("add", &1))?; // sent only if this operation succeeds
+    ///     Ok(count)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
     /// more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
@@ -228,6 +241,18 @@ impl EntityContext {
 
     /// Deletes the entity once the operation has succeeded. The next operation finds the initial
     /// state; changes that this operation makes to the state are discarded.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// #[entity]
+    /// async fn session(ctx: &EntityContext) -> Result<()> {
+    ///     match ctx.operation() {
+    ///         "end" => ctx.delete(),
+    ///         _ => ctx.set_state(&ctx.current_utc_datetime())?,
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn delete(&self) {
         self.effects().deletes = true;
     }

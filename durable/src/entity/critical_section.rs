@@ -28,6 +28,20 @@ use crate::protocol::{EntityId, InvalidEntityId};
 
 /// The entities that a critical section locks: an entity's handle, or a tuple of up to eight
 /// handles, an array or a `Vec` of them.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::EntityId;
+/// #[orchestrator]
+/// async fn reset(ctx: &OrchestrationContext, counters: Vec<EntityId>) -> Result<()> {
+///     let counters: Vec<_> = counters.iter().map(EntityId::handle).collect();
+///     let mut counters = ctx.lock_entities(counters).await?; // all of them, without a deadlock
+///     for counter in counters.iter_mut() {
+///         counter.operation::<()>("set", &0).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a critical section cannot lock `{Self}`",
     label = "not an entity handle, nor a tuple, array or `Vec` of them (rule 7: lock at least one entity)",
@@ -113,6 +127,18 @@ tuples! {
 
 /// A critical section that has not begun: returned by
 /// [`lock_entities`](crate::OrchestrationContext::lock_entities). Await it to enter the section.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::EntityId;
+///
+/// #[orchestrator]
+/// async fn reset(ctx: &OrchestrationContext, counter: EntityId) -> Result<()> {
+///     let lock = ctx.lock_entities(counter.handle()); // nothing is requested yet
+///     let mut counter = lock.await?;
+///     Ok(counter.operation("reset", &()).await?)
+/// }
+/// ```
 #[must_use = "nothing is locked until this is awaited"]
 pub struct LockEntities<K> {
     scope: Rc<Scope>,
@@ -203,6 +229,19 @@ impl OrchestrationContext {
 
     /// The entities that the current critical section has locked; `None` outside a critical
     /// section.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # use durable::EntityId;
+    /// #[orchestrator]
+    /// async fn pay(ctx: &OrchestrationContext, account: EntityId) -> Result<()> {
+    ///     let section = ctx.lock_entities(account.handle()).await?;
+    ///     assert_eq!(ctx.locked_entities(), Some(vec![account]));
+    ///     drop(section);
+    ///     assert_eq!(ctx.locked_entities(), None);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn locked_entities(&self) -> Option<Vec<EntityId>> {
         self.scope().locked_entities()
     }
@@ -214,6 +253,20 @@ impl<K> Durable for LockEntities<K> {}
 impl<K> Durable for LockTask<K> {}
 
 /// The future of a [`LockEntities`]. Dropping it abandons the request.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::protocol::EntityId;
+/// use std::future::IntoFuture;
+/// use std::pin::pin;
+/// use std::time::Duration;
+///
+/// #[orchestrator]
+/// async fn try_to_lock(ctx: &OrchestrationContext, entity: EntityId) -> Result<bool> {
+///     let lock = pin!(ctx.lock_entities(entity.handle()).into_future());
+///     Ok(durable::timeout(Duration::from_secs(60), lock).await.is_ok())
+/// }
+/// ```
 #[must_use = "nothing is locked until this is awaited"]
 pub struct LockTask<K> {
     scope: Rc<Scope>,

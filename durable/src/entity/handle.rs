@@ -12,6 +12,16 @@ use crate::protocol::{EntityId, InvalidEntityId, Json};
 
 /// A handle of an entity: what `at(key)` returns. The attribute [`#[entity]`](macro@crate::entity)
 /// generates a handle type with a method for each operation.
+///
+/// ```
+/// use durable::EntityId;
+/// use durable::entity::EntityHandle;
+///
+/// /// Takes any handle: one that an attribute generated, or `EntityId::handle`.
+/// fn key_of(entity: &impl EntityHandle) -> Option<&str> {
+///     entity.entity_id().ok().map(EntityId::key)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity handle",
     label = "pass the handle that `at(key)` returns, such as `Account::at(\"a\")`",
@@ -55,6 +65,18 @@ pub trait EntityHandle {
 pub struct DynamicHandle(EntityRef);
 
 /// A [`DynamicHandle`] whose entity a critical section has locked.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::EntityId;
+/// #[orchestrator]
+/// async fn reset(ctx: &OrchestrationContext, counter: EntityId) -> Result<i64> {
+///     let mut counter = ctx.lock_entities(counter.handle()).await?;
+///     let last = counter.operation("get", &()).await?;
+///     counter.operation::<()>("set", &0).await?; // nothing happened in between
+///     Ok(last)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct DynamicLocked(EntityRef);
 
@@ -135,6 +157,16 @@ impl EntityHandle for DynamicHandle {
 
 impl EntityId {
     /// A handle of this entity, on which operations are called by name.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// use durable::EntityId;
+    /// use durable::client::EntityError;
+    ///
+    /// async fn read(hub: &TaskHub, counter: EntityId) -> Result<i64, EntityError> {
+    ///     hub.call_entity(counter.handle().operation("get", &())).await
+    /// }
+    /// ```
     pub fn handle(&self) -> DynamicHandle {
         DynamicHandle(self.clone().into())
     }

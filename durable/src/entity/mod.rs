@@ -59,6 +59,17 @@ use crate::payload::Codec;
 
 /// A type or function annotated with [`#[entity]`](macro@crate::entity). The attribute implements
 /// it.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::Entity;
+/// use durable::client::{EntityQuery, HubError};
+///
+/// /// The number of entities of a type.
+/// async fn number<E: Entity>(hub: &TaskHub) -> Result<usize, HubError> {
+///     Ok(hub.stream(EntityQuery::new().of::<E>().leave_out_state()).try_collect().await?.len())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
     label = "has no operations that a hub can run",

@@ -25,6 +25,17 @@ use crate::protocol::{FailureDetails, InvalidEntityId, Json, Timestamp};
 ///
 /// Dropping a call that was requested does not cancel it: the entity carries it out, and the result
 /// is discarded.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::EntityId;
+/// #[orchestrator]
+/// async fn add(ctx: &OrchestrationContext, counter: EntityId) -> Result<i64> {
+///     let counter = counter.handle();
+///     counter.operation::<()>("add", &1).signal()?; // does not wait
+///     Ok(counter.operation("get", &()).await?) // a call, which waits for the result
+/// }
+/// ```
 #[must_use = "an operation does nothing until it is awaited or signalled"]
 pub struct Operation<T, E = Error> {
     asked: Result<OperationRequest, InvalidOperation>,
@@ -41,6 +52,15 @@ impl<T, E> Clone for Operation<T, E> {
 }
 
 /// An operation of an entity that cannot be requested.
+///
+/// ```
+/// use durable::client::{EntityError, InvalidOperation};
+///
+/// /// Whether an operation failed because of its key.
+/// fn has_invalid_key(error: &EntityError) -> bool {
+///     matches!(error, EntityError::InvalidOperation(InvalidOperation::EntityId(_)))
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidOperation {
@@ -208,6 +228,17 @@ impl<T, E> fmt::Debug for Operation<T, E> {
 
 /// An operation of an entity that a critical section has locked. It can only be awaited (rule 5).
 /// It borrows the entity until it is done, so only one can be in flight (rule 4).
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::EntityId;
+/// #[orchestrator]
+/// async fn double(ctx: &OrchestrationContext, counter: EntityId) -> Result<()> {
+///     let mut counter = ctx.lock_entities(counter.handle()).await?;
+///     let value: i64 = counter.operation("get", &()).await?; // each `operation` is one of these
+///     Ok(counter.operation("set", &(2 * value)).await?)
+/// }
+/// ```
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct LockedOperation<'a, T, E = Error> {
     operation: Operation<T, E>,
@@ -255,6 +286,20 @@ impl<T, E> fmt::Debug for LockedOperation<'_, T, E> {
 }
 
 /// The future of a [`LockedOperation`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::EntityId;
+/// use std::future::IntoFuture;
+/// use std::time::Duration;
+///
+/// #[orchestrator]
+/// async fn read(ctx: &OrchestrationContext, counter: EntityId) -> Result<Option<i64>> {
+///     let mut counter = ctx.lock_entities(counter.handle()).await?;
+///     let reading = counter.operation("get", &()).into_future();
+///     Ok(durable::timeout(Duration::from_secs(5), reading).await.ok().transpose()?)
+/// }
+/// ```
 #[must_use = "an operation does nothing until it is awaited"]
 pub struct LockedTask<'a, T, E> {
     task: Task<T, E>,

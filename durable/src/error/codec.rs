@@ -13,6 +13,15 @@ use crate::protocol::FailureDetails;
 /// An error that a durable function may return: it can be recorded, and comes back typed.
 ///
 /// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
+///
+/// ```
+/// use durable::error::{TaskError, TaskFailed};
+///
+/// /// The error of an activity, if it returned one and did not fail otherwise.
+/// fn returned<E: TaskError>(failure: TaskFailed<E>) -> Option<E> {
+///     failure.into_error()
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a durable function",
     note = "it must implement `Serialize`, `Deserialize` and `Display`"

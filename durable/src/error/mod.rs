@@ -56,6 +56,21 @@ use crate::protocol::FailureDetails;
 
 /// The result of a durable function. Its error is [`Error`], unless the function has an error type of
 /// its own.
+///
+/// ```
+/// #[derive(Debug, serde::Serialize, serde::Deserialize, thiserror::Error)]
+/// #[error("the card was declined")]
+/// struct Declined;
+///
+/// fn check(cents: u32) -> durable::Result<()> {
+///     if cents == 0 { Err(durable::Error::msg("nothing to pay")) } else { Ok(()) }
+/// }
+///
+/// fn charge(cents: u32) -> durable::Result<u32, Declined> {
+///     if cents > 1_000 { Err(Declined) } else { Ok(cents) }
+/// }
+/// # assert!(check(1).is_ok() && charge(1).is_ok());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Any error, as it is recorded: `?` turns every [`std::error::Error`] into one.
@@ -100,6 +115,14 @@ trait Never {}
 impl<T: Never> Unpin for NotUnpin<T> {}
 
 /// What `?` turns into an [`Error`]: every [`std::error::Error`].
+///
+/// ```
+/// // `?` converts any error of the standard library's trait.
+/// fn parse(text: &str) -> durable::Result<u32> {
+///     Ok(text.trim().parse()?)
+/// }
+/// assert!(parse("4 2").is_err_and(|error| error.to_string().contains("invalid digit")));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`?` cannot convert `{Self}` into a `durable::Error`",
     label = "is not a `std::error::Error`; `anyhow::Error`, `eyre::Report`, boxed errors and strings: \

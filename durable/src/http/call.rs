@@ -54,6 +54,19 @@ impl OrchestrationContext {
 }
 
 /// A durable HTTP call, made by [`ctx.call_http(..)`](OrchestrationContext::call_http).
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::http::HttpRequest;
+///
+/// #[orchestrator]
+/// async fn two_sites(ctx: &OrchestrationContext) -> Result<bool> {
+///     let a = ctx.call_http(HttpRequest::get("https://a.example"));
+///     let b = ctx.call_http(HttpRequest::get("https://b.example"));
+///     let (a, b) = durable::try_join((a, b)).await?;
+///     Ok(a.is_success() && b.is_success())
+/// }
+/// ```
 #[must_use = "a call does nothing until it is awaited"]
 pub struct HttpCall {
     url: String,

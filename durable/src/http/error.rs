@@ -175,6 +175,13 @@ impl HttpError {
 impl HttpResponse {
     /// The response if its status is a success, for the operator `?`.
     ///
+    /// ```
+    /// use durable::http::HttpResponse;
+    ///
+    /// let response = HttpResponse::new(503).with_text("closed");
+    /// assert!(response.error_for_status().is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`HttpError::Status`], with the response.
     pub fn error_for_status(self) -> Result<Self, HttpError> {

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::drive::Drive;
-use super::error::OpenError;
+use super::open_error::OpenError;
 use super::opening;
 use super::settings::{Options, Place, Retention};
 use super::task_hub::TaskHub;
@@ -33,6 +33,13 @@ impl TaskHub {
     ///
     /// Requires the feature `sled`, which is on by default. Without it, open a hub with
     /// `TaskHub::builder().store(..)`.
+    ///
+    /// ```
+    /// # async fn run() -> durable::Result<()> {
+    /// let hub = durable::TaskHub::open("./hub").await?;
+    /// # Ok(hub.shutdown().await?)
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The same as [`TaskHubBuilder::open`].

@@ -1,10 +1,9 @@
-//! The errors of a hub: one enum for each kind of operation.
+//! The errors of an open hub: one enum for each kind of operation. `open_error.rs` has those of opening
+//! a hub.
 
 use std::any::type_name;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::KEPT;
 use crate::entity::InvalidOperation;
 use crate::error::{Error, TaskFailed};
 use crate::event::InvalidEvent;
@@ -13,112 +12,17 @@ use crate::protocol::{
     FailureDetails, InstanceId, InvalidInstanceId, InvalidTraceContext, PartitionId, RuntimeStatus,
     Suspension,
 };
-use crate::registry::RegistryError;
-use crate::store::{ParkedPartition, StoreError, in_process};
-
-/// A task hub could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The folder is already open.
-    #[error(
-        "the task hub at `{}` is already open{}; a folder has one owner at a time: \
-         stop the other hub or open another folder",
-        .path.display(),
-        in_process(*.owner)
-    )]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-        /// The process that has it open, if known.
-        owner: Option<u32>,
-    },
-    /// The registered functions conflict with each other.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// Activities take shared state that was not given to the builder.
-    #[error("shared state is missing: {}; pass it to `TaskHub::builder().state(..)`", .0.join(", "))]
-    MissingState(Vec<String>),
-    /// Transactional activities are registered whose transactions the store does not have.
-    #[error(
-        "the store has no transactions of the types that transactional activities take: {}; open the hub          on the store of these transactions, or use `only_registered` and register other functions",
-        .0.join(", ")
-    )]
-    MissingTransactions(Vec<String>),
-    /// The store was created with a different number of partitions.
-    #[error(
-        "the task hub was created with {found} partitions, which cannot be changed later, so it cannot \
-         be opened with {wanted}; leave `partitions` out"
-    )]
-    Partitions {
-        /// The number in the store.
-        found: u16,
-        /// The number given to the builder.
-        wanted: u16,
-    },
-    /// With [`verify_on_open`](crate::client::TaskHubBuilder::verify_on_open): these instances do
-    /// not fit the code of this program. Nothing was changed.
-    #[error(
-        "unfinished instances whose histories do not fit this code: {}; nothing was changed\n{}",
-        .0.len(), list(.0)
-    )]
-    IncompatibleInstances(Vec<(InstanceId, Suspension)>),
-    /// A setting of the builder is invalid.
-    #[error(transparent)]
-    Setting(#[from] InvalidSetting),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Opening panicked, in a store or in the library.
-    #[error(
-        "opening the task hub {panic}; nothing runs: unless the panic comes from a store of \
-         your own, report this as a bug in `durable`"
-    )]
-    Panicked {
-        /// The message and location of the panic.
-        panic: String,
-    },
-    /// The operating system refused to start a thread.
-    #[error(
-        "the task hub cannot start its threads; nothing was started: raise the limit on threads \
-         (`ulimit -u`, or that of the container), or open the hub with fewer `partitions`"
-    )]
-    Thread(
-        #[source]
-        #[from]
-        std::io::Error,
-    ),
-}
-
-/// An invalid setting of a [`TaskHubBuilder`](crate::client::TaskHubBuilder).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidSetting {
-    /// A number is zero.
-    #[error("`{option}` must be at least 1")]
-    Zero {
-        /// The option, by the name of its method.
-        option: &'static str,
-    },
-    /// Both a store and a durability were given.
-    #[error(
-        "`durability` applies only to a hub in a folder, given with `.path(..)`; for `.store(..)`, \
-         configure the store itself, for example with `SledStore::options().durability(..)`"
-    )]
-    DurabilityOfStore,
-    /// No store was given.
-    #[error("a task hub needs a store; use {}", STORES)]
-    NoStore,
-}
-
-/// How a builder is given a store.
-const STORES: &str = if cfg!(feature = "sled") {
-    "`TaskHub::builder().path(..)`, `.store(..)` or `.in_memory()`"
-} else {
-    "`TaskHub::builder().store(..)` or `.in_memory()`"
-};
+use crate::store::{ParkedPartition, StoreError};
 
 /// A stored value that cannot be read as the requested type.
+///
+/// ```
+/// use durable::client::{InstanceDetails, Unreadable};
+///
+/// fn input(details: &InstanceDetails) -> Result<u32, Unreadable> {
+///     details.input_as().inspect_err(|error| eprintln!("{} is no {}", error.what, error.type_name))
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what} cannot be read as `{type_name}`")]
 #[non_exhaustive]
@@ -137,6 +41,18 @@ impl Unreadable {
 }
 
 /// The hub has stopped, or the requested instance or value cannot be read.
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle, InstanceStatus};
+///
+/// async fn find(instance: &InstanceHandle) -> Result<Option<InstanceStatus>, HubError> {
+///     match instance.status().await {
+///         Ok(status) => Ok(Some(status)),
+///         Err(HubError::NoSuchInstance(_)) => Ok(None),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
@@ -243,6 +159,23 @@ impl From<ParkedPartition> for HubError {
 }
 
 /// A backup could not be made. The hub continues, and the incomplete backup is removed.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::client::BackupError;
+/// use durable::store::StoreError;
+///
+/// async fn back_up(hub: &TaskHub) -> Result<(), BackupError> {
+///     match hub.backup("/backups/today").await {
+///         Ok(report) => println!("{report:?}"),
+///         Err(BackupError::Store(StoreError::Unsupported { .. })) => {
+///             eprintln!("this store is backed up with the tools of its database");
+///         }
+///         Err(error) => return Err(error),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
@@ -261,6 +194,18 @@ pub enum BackupError {
 }
 
 /// An operation on an instance was refused. Nothing has changed.
+///
+/// ```
+/// use durable::client::{InstanceHandle, ManageError};
+///
+/// /// Terminates an instance if it is still running.
+/// async fn stop(instance: &InstanceHandle) -> Result<(), ManageError> {
+///     match instance.terminate("no longer needed").await {
+///         Err(ManageError::Finished { .. }) => Ok(()),
+///         other => other,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManageError {
@@ -339,6 +284,19 @@ impl ManageError {
 }
 
 /// An instance could not be started.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::client::{NamedCall, StartError};
+///
+/// async fn start_once(hub: &TaskHub, id: &str) -> Result<(), StartError> {
+///     match hub.start_named(NamedCall::new("import").instance_id(id)).await {
+///         Err(StartError::AlreadyExists { status, .. }) => println!("{id} is {status} already"),
+///         other => drop(other?),
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -413,6 +371,18 @@ pub enum StartError {
 }
 
 /// An entity operation was refused or failed.
+///
+/// ```
+/// use durable::client::EntityError;
+///
+/// fn print(error: &EntityError) {
+///     match error {
+///         EntityError::Failed(failure) => println!("the operation failed: {failure}"),
+///         EntityError::NoRoom(_) => println!("disk nearly full, try again later"),
+///         other => println!("{other}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntityError<E = Error> {
@@ -450,6 +420,19 @@ pub enum EntityError<E = Error> {
 }
 
 /// An instance has no result.
+///
+/// ```
+/// use durable::client::{InstanceHandle, ResultError};
+///
+/// async fn print(instance: &InstanceHandle) {
+///     match instance.result_json().await {
+///         Ok(output) => println!("{output}"),
+///         Err(ResultError::Failed(failure)) => println!("failed: {failure}"),
+///         Err(ResultError::Terminated(_)) => println!("terminated"),
+///         Err(error) => println!("no result yet: {error}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultError<E = Error> {
@@ -469,11 +452,4 @@ pub enum ResultError<E = Error> {
     /// The hub could not answer.
     #[error(transparent)]
     Hub(#[from] HubError),
-}
-
-fn list(stuck: &[(InstanceId, Suspension)]) -> String {
-    // The reports say that the instance stays suspended, which is untrue here: it was not changed.
-    let report = |suspension: &Suspension| suspension.reason.replace(KEPT, "").trim().to_owned();
-    let reports: Vec<_> = stuck.iter().map(|(_, suspension)| report(suspension)).collect();
-    reports.join("\n")
 }

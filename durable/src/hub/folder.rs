@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::OpenError;
 use super::guarded_store::GuardedStore;
 use super::hub_folders::{self, HubFolder};
+use super::open_error::OpenError;
 use super::telemetry::lines::Kept;
 use super::time::clock;
 use crate::store::{Durability, SledOptions, SledStore, Store, StoreError};

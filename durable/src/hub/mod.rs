@@ -33,6 +33,7 @@ mod mailboxes;
 #[cfg(feature = "testing")]
 pub(crate) mod met;
 mod nodes;
+mod open_error;
 mod opening;
 mod ownership;
 mod partition;
@@ -75,9 +76,9 @@ pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
 pub use self::client::values::{InstanceDetails, InstanceDetailsQuery};
 pub use self::error::{
-    BackupError, EntityError, HubError, InvalidSetting, ManageError, OpenError, ResultError,
-    StartError, Unreadable,
+    BackupError, EntityError, HubError, ManageError, ResultError, StartError, Unreadable,
 };
+pub use self::open_error::{InvalidSetting, OpenError};
 pub use self::settings::Retention;
 pub use self::shutdown::ShutdownReport;
 pub use self::task_hub::TaskHub;

@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 
 use super::admission::{Admission, REQUESTS};
 use super::drive::Drive;
-use super::error::{HubError, InvalidSetting, OpenError};
+use super::error::HubError;
 use super::guarded_store::GuardedStore;
 use super::health::Health;
 use super::mailboxes::Mailboxes;
 use super::nodes::node::Nodes;
+use super::open_error::{InvalidSetting, OpenError};
 use super::partition::cache::Capacity;
 use super::parts::{Claimed, Parts, Started};
 use super::settings::{Options, Place, Settings};

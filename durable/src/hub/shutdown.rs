@@ -14,6 +14,18 @@ use crate::protocol::InstanceId;
 ///
 /// These activities and operations run again when the hub is next opened, because no result was
 /// recorded. The hub's folder stays locked while one of these threads runs.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// async fn stop(hub: durable::TaskHub) -> durable::Result<()> {
+///     let report = hub.shutdown_within(Duration::from_secs(10)).await?;
+///     for (instance, activity) in &report.activities {
+///         eprintln!("{activity} of {instance} was still running");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {

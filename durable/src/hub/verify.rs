@@ -3,7 +3,7 @@
 
 use std::thread::{self, ScopedJoinHandle};
 
-use super::error::OpenError;
+use super::open_error::OpenError;
 use crate::engine::{Execution, Identity};
 use crate::limits::Limits;
 use crate::panics;

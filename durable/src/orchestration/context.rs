@@ -146,6 +146,16 @@ impl OrchestrationContext {
     /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
     /// episode and a counter. After a continue-as-new the execution id replaces the instance id,
     /// because two executions of an instance may begin at the same time.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// # #[activity]
+    /// # async fn reserve(order: String) -> Result<()> { let _ = order; Ok(()) }
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext) -> Result<()> {
+    ///     Ok(reserve(ctx.new_guid().to_string()).await?) // the same in every replay
+    /// }
+    /// ```
     #[doc(alias = "uuid")]
     pub fn new_guid(&self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x9e95_2958_5e33_4daf_827f_2fa1_2937_b875);
@@ -275,6 +285,21 @@ impl OrchestrationContext {
     }
 
     /// Waits for the next event of the declared type `T`; see [`event`](macro@crate::event).
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// #[durable::event]
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Approval {
+    ///     by: String,
+    /// }
+    ///
+    /// #[orchestrator]
+    /// async fn order(ctx: &OrchestrationContext) -> Result<String> {
+    ///     let approval: Approval = ctx.wait_for_event().await?;
+    ///     Ok(approval.by)
+    /// }
+    /// ```
     #[track_caller]
     pub fn wait_for_event<T: ExternalEvent>(&self) -> ExternalEventWait<T> {
         ExternalEventWait::new(Rc::clone(&self.scope), T::NAME, T::codec(), Location::caller())
@@ -282,6 +307,17 @@ impl OrchestrationContext {
 
     /// Raises an external event in another instance, without confirmation: an event for an instance
     /// that does not exist or has ended is dropped with a warning in the log.
+    ///
+    /// ```
+    /// # use durable::prelude::*;
+    /// #[orchestrator]
+    /// async fn finish(ctx: &OrchestrationContext, waiting: Vec<String>) -> Result<()> {
+    ///     for instance in waiting {
+    ///         ctx.send_event(instance, "finished", &ctx.instance_id())?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If the id is invalid, the payload cannot be serialized or is too large, or the execution has

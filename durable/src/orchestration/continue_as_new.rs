@@ -12,6 +12,15 @@ use crate::protocol::FailureDetails;
 
 /// The future of [`continue_as_new`](crate::OrchestrationContext::continue_as_new). It never
 /// completes, because the execution that awaits it ends.
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[orchestrator]
+/// async fn count(ctx: &OrchestrationContext, so_far: u64) -> Result<u64> {
+///     let step: u64 = ctx.wait_for_external_event("step").await?;
+///     ctx.continue_as_new(count(so_far + step)).await
+/// }
+/// ```
 #[must_use = "an orchestrator does not continue as new until this is awaited"]
 pub struct ContinueAsNew<R> {
     scope: Rc<Scope>,

@@ -17,6 +17,18 @@ use super::Task;
 /// Calls, tasks, timers, external events, the futures of [`join`](crate::join),
 /// [`race`](crate::race) and their like, and `async` blocks and [helpers](macro@crate::helper)
 /// whose own awaits are durable.
+///
+/// ```
+/// use std::future::Future;
+///
+/// /// What `#[orchestrator]` checks for each `await`.
+/// fn is_durable(_: impl durable::task::Durable) {}
+///
+/// async fn fetch() {}
+///
+/// is_durable(durable::join_all(Vec::<durable::task::Task<u32, durable::Error>>::new()));
+/// // is_durable(fetch()); does not compile: it is an ordinary future
+/// ```
 #[diagnostic::on_unimplemented(
     message = "an orchestrator cannot await `{Self}`: it is not durable",
     label = "its result is not recorded, so a replay would take a different path, or hang",

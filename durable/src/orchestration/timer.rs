@@ -18,6 +18,20 @@ use crate::protocol::Timestamp;
 ///
 /// Implemented by `std::time::Duration`, `chrono::TimeDelta` and `chrono::DateTime<Utc>`. A time in
 /// the past is due at once. A time beyond the range of `DateTime<Utc>` never comes.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::chrono::TimeDelta;
+/// use std::time::Duration;
+///
+/// #[orchestrator]
+/// async fn rest(ctx: &OrchestrationContext) -> Result<()> {
+///     ctx.create_timer(Duration::from_secs(60)).await; // a duration
+///     let tomorrow = ctx.current_utc_datetime() + TimeDelta::days(1);
+///     ctx.create_timer(tomorrow).await; // a point in time
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a duration or a point in time",
     label = "expected a duration from now, or a date and time",
@@ -188,6 +202,20 @@ pub fn timeout<F: Durable + IntoFuture>(limit: impl When, task: F) -> Timeout<F:
 }
 
 /// The future of [`timeout`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// use std::time::Duration;
+///
+/// #[orchestrator]
+/// async fn approve(ctx: &OrchestrationContext) -> Result<bool> {
+///     let approval = ctx.wait_for_external_event::<bool>("approval");
+///     match durable::timeout(Duration::from_secs(3_600), approval).await {
+///         Ok(approved) => Ok(approved?),
+///         Err(durable::task::Elapsed) => Ok(false),
+///     }
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Timeout<F> {
     task: Pin<Box<F>>,
@@ -196,6 +224,20 @@ pub struct Timeout<F> {
 }
 
 /// The error of a [`timeout`] whose limit was exceeded.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use durable::task::Elapsed;
+/// use std::time::Duration;
+///
+/// /// Waits for a result, but not for longer than a second.
+/// async fn wait(hub: &TaskHub, instance: &durable::client::InstanceHandle) {
+///     let wait = hub.timeout(Duration::from_secs(1), instance.result_json());
+///     if let Err(Elapsed) = wait.await {
+///         println!("still running");
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the time was up before the task was done")]
 pub struct Elapsed;

@@ -5,6 +5,16 @@ use std::sync::Arc;
 /// A value that cannot be stored: an input, an event, a state.
 ///
 /// See [`Payload`](crate::Payload) for what JSON cannot hold.
+///
+/// ```
+/// use durable::client::{InvalidPayload, StartError};
+///
+/// /// Whether an input is too large, so that it should be stored elsewhere.
+/// fn is_too_large(error: &StartError) -> bool {
+///     let StartError::InvalidInput { reason, .. } = error else { return false };
+///     matches!(**reason, InvalidPayload::TooLarge { .. })
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPayload {

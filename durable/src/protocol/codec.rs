@@ -37,6 +37,15 @@ const DEPTH_MAX: usize = 128;
 
 /// The records of a store: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`],
 /// and several events as a `Vec` or slice.
+///
+/// ```
+/// use durable::protocol::codec::{self, CodecError, Record};
+///
+/// /// What a store writes for a record.
+/// fn value<R: Record>(record: &R) -> Result<Vec<u8>, CodecError> {
+///     codec::encode(record)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a record that a store keeps",
     label = "expected `HubRecord`, `InstanceRecord`, `TaskMessage`, or `HistoryEvent`s"
@@ -65,6 +74,14 @@ records! {
 }
 
 /// Bytes cannot be read as a record, or a record cannot be written.
+///
+/// ```
+/// use durable::protocol::HubRecord;
+/// use durable::protocol::codec::{CodecError, decode};
+///
+/// let error = decode::<HubRecord>(&[255]).unwrap_err();
+/// assert!(matches!(error, CodecError::UnknownVersion { found: 255, .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
@@ -133,6 +150,15 @@ pub fn encode_into<R: Record + ?Sized>(bytes: &mut Vec<u8>, record: &R) -> Resul
 }
 
 /// Reads a record of any format that was ever released; [`encode`] has an example.
+///
+/// ```
+/// use durable::protocol::codec::{decode, encode};
+/// use durable::protocol::{HubRecord, Timestamp};
+///
+/// let record = HubRecord::new(4, Timestamp::from_micros(0).unwrap());
+/// assert_eq!(decode::<HubRecord>(&encode(&record)?)?, record);
+/// # Ok::<(), durable::protocol::codec::CodecError>(())
+/// ```
 ///
 /// # Errors
 /// [`CodecError::UnknownVersion`], [`CodecError::Unreadable`].

@@ -185,6 +185,16 @@ impl TryFrom<String> for InstanceId {
 }
 
 /// A name or key of an entity that breaks a rule of [`EntityId`].
+///
+/// ```
+/// use durable::EntityId;
+/// use durable::protocol::InvalidEntityId;
+///
+/// fn account(key: &str) -> Result<EntityId, InvalidEntityId> {
+///     EntityId::new("account", key)
+/// }
+/// assert!(account("a").is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` cannot name an entity: {rule}; use a name without `@`, and in name and key no `/ \\ # ?` \
@@ -197,6 +207,14 @@ pub struct InvalidEntityId {
 }
 
 /// The stored state of an entity, rewritten after each batch of operations.
+///
+/// ```
+/// use durable::protocol::EntityState;
+///
+/// // What a store keeps for an entity that nobody has locked.
+/// let state = EntityState::default();
+/// assert_eq!((state.backlog, state.locked_by), (0, None));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntityState {

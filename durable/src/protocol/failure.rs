@@ -22,6 +22,15 @@ pub(super) const LINKS_MAX: usize = 64;
 /// texts of all links together have at most
 /// [`max_payload`](crate::client::TaskHubBuilder::max_payload) bytes, and so have their values. A
 /// longer text is cut and a larger value is left out; the message says so.
+///
+/// ```
+/// use durable::protocol::FailureDetails;
+///
+/// let cause = FailureDetails::new("io", "connection reset");
+/// let failure = FailureDetails::new("shop::Unreachable", "no bank").caused_by(cause);
+/// let messages: Vec<_> = failure.chain().map(|failure| &*failure.message).collect();
+/// assert_eq!(messages, ["no bank", "connection reset"]);
+/// ```
 #[derive(Deserialize)]
 #[non_exhaustive]
 pub struct FailureDetails {

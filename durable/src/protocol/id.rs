@@ -169,6 +169,16 @@ impl From<InstanceId> for String {
 }
 
 /// An instance id that breaks a rule of [`InstanceId`].
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::InvalidInstanceId;
+///
+/// fn id(text: &str) -> Result<InstanceId, InvalidInstanceId> {
+///     InstanceId::new(text)
+/// }
+/// assert!(id("order-17").is_ok() && id("").is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` cannot be an instance id: {rule}; use 1 to 256 characters without `/ \\ # ?`, control \
@@ -181,6 +191,14 @@ pub struct InvalidInstanceId {
 }
 
 /// Names one execution of an instance: a GUID, made when the execution is started.
+///
+/// ```
+/// use durable::protocol::ExecutionId;
+///
+/// let id = ExecutionId::from_u128(7);
+/// assert_eq!(id.as_bytes()[15], 7);
+/// assert_ne!(ExecutionId::generate(), id);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExecutionId(Uuid);
@@ -232,6 +250,13 @@ impl fmt::Display for ExecutionId {
 }
 
 /// Names a message from the moment it is sent until an episode has consumed it.
+///
+/// ```
+/// use durable::protocol::MessageId;
+///
+/// assert_eq!(MessageId::from_u128(7).as_bytes()[15], 7);
+/// assert_ne!(MessageId::generate(), MessageId::generate());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(Uuid);
@@ -260,6 +285,15 @@ impl fmt::Display for MessageId {
 }
 
 /// One of the parts into which a task hub divides its instances. Each has one owner at a time.
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::PartitionId;
+///
+/// let id = InstanceId::new("order-17")?;
+/// assert!(PartitionId::of(&id, 4) < PartitionId(4));
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u16);

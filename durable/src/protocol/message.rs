@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 
 /// A message on its way to an instance: it becomes an event in the episode that consumes it.
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::{EventKind, MessageId, TaskMessage};
+///
+/// let event = EventKind::ExecutionSuspended { reason: "maintenance".to_owned() };
+/// let message = TaskMessage::new(MessageId::from_u128(1), InstanceId::new("order-17")?, event);
+/// assert_eq!(message.from, None); // a client sent it
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskMessage {

@@ -7,6 +7,16 @@ use super::{EntityId, FailureDetails, InstanceId, Timestamp};
 /// A task of an orchestrator that has no result yet: a call, a timer or a lock request.
 ///
 /// In JSON, the fields of [`kind`](Self::kind) are inlined, with its name as `kind`.
+///
+/// ```
+/// use durable::client::PendingWork;
+/// use durable::protocol::Timestamp;
+///
+/// /// The next time at which an instance continues by itself.
+/// fn next_due(pending: &PendingWork) -> Option<Timestamp> {
+///     pending.tasks.iter().filter_map(|task| task.due_at).min()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PendingTask {
@@ -24,6 +34,14 @@ pub struct PendingTask {
 }
 
 /// A wait of an orchestrator for an external event.
+///
+/// ```
+/// use durable::protocol::EventWait;
+///
+/// fn print(wait: &EventWait) {
+///     println!("waits for `{}` since {}, at {}", wait.name, wait.since, wait.source);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EventWait {
@@ -36,6 +54,16 @@ pub struct EventWait {
 }
 
 /// The kinds of tasks, with what is specific to them.
+///
+/// ```
+/// use durable::protocol::{PendingKind, PendingTask};
+///
+/// /// Whether the call has failed before and is being retried.
+/// fn is_retried(task: &PendingTask) -> bool {
+///     use PendingKind::{Activity, SubOrchestration};
+///     matches!(task.kind, Activity { attempt: 2.., .. } | SubOrchestration { attempt: 2.., .. })
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]
 #[non_exhaustive]

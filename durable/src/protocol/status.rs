@@ -8,9 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::{ExecutionId, InstanceId, Json, Timestamp};
 
 /// Tags of instances and tasks, for queries.
+///
+/// ```
+/// use durable::protocol::Tags;
+///
+/// let tags = Tags::from([("country".to_owned(), "jp".to_owned())]);
+/// assert_eq!(tags["country"], "jp");
+/// ```
 pub type Tags = BTreeMap<String, String>;
 
 /// The status of an instance. The numbers are Durable Task's.
+///
+/// ```
+/// use durable::RuntimeStatus;
+///
+/// assert_eq!(RuntimeStatus::Completed.to_string(), "Completed");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RuntimeStatus {
@@ -50,6 +63,17 @@ impl fmt::Display for RuntimeStatus {
 }
 
 /// The call that waits for the result of a sub-orchestration.
+///
+/// ```
+/// use durable::client::InstanceStatus;
+///
+/// fn origin(status: &InstanceStatus) -> String {
+///     match &status.parent {
+///         Some(parent) => format!("called by {} ({})", parent.instance_id, parent.name),
+///         None => "started by a client".to_owned(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParentInstance {
@@ -76,6 +100,15 @@ impl ParentInstance {
 
 /// Why an instance is suspended: by the runtime until code that fits is available, or by a client
 /// until a client resumes it.
+///
+/// ```
+/// use durable::client::InstanceStatus;
+///
+/// /// Whether the code no longer fits the history, so that a fixed program would continue.
+/// fn waits_for_code(status: &InstanceStatus) -> bool {
+///     status.suspension.as_ref().is_some_and(|suspension| suspension.code.is_some())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Suspension {
@@ -108,6 +141,17 @@ impl fmt::Display for Suspension {
 
 /// The summary of an instance, available without reading its history. It is small, because every
 /// episode writes it.
+///
+/// ```
+/// use durable::protocol::{ExecutionId, InstanceRecord, Timestamp};
+/// use durable::{InstanceId, RuntimeStatus};
+///
+/// let now = Timestamp::from_micros(0).unwrap();
+/// let id = InstanceId::new("order-17")?;
+/// let record = InstanceRecord::new(id, ExecutionId::from_u128(1), "order", None, now);
+/// assert_eq!(record.runtime_status, RuntimeStatus::Pending);
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceRecord {

@@ -8,6 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A point in time, in microseconds, UTC.
 ///
 /// In a human-readable format it is written as RFC 3339, elsewhere as microseconds since 1970.
+///
+/// ```
+/// use durable::protocol::Timestamp;
+/// use std::time::Duration;
+///
+/// let start = Timestamp::from_micros(1_000_000).unwrap();
+/// let end = start.after(Duration::from_secs(60));
+/// assert_eq!(end.since(start), Duration::from_secs(60));
+/// assert_eq!(end.to_string(), "1970-01-01T00:01:01.000000Z");
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 

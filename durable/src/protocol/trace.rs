@@ -9,6 +9,14 @@ use super::ExecutionId;
 /// [`parse`](Self::parse) reads and checks a header. A value that was deserialized is checked when an
 /// instance is started with it.
 ///
+/// ```
+/// use durable::protocol::TraceContext;
+///
+/// let context = TraceContext::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")?;
+/// assert_eq!(context.span_id(), "b7ad6b7169203331");
+/// # Ok::<(), durable::Error>(())
+/// ```
+///
 /// [W3C]: https://www.w3.org/TR/trace-context/
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceContext {
@@ -18,6 +26,16 @@ pub struct TraceContext {
 }
 
 /// An invalid `traceparent`.
+///
+/// ```
+/// use durable::protocol::{InvalidTraceContext, TraceContext};
+///
+/// /// The context of an HTTP header, or none if the header is malformed.
+/// fn context(header: &str) -> Option<TraceContext> {
+///     let parsed: Result<TraceContext, InvalidTraceContext> = TraceContext::parse(header);
+///     parsed.inspect_err(|error| eprintln!("{error}")).ok()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid traceparent `{given}`: {reason}; expected \

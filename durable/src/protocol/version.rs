@@ -9,6 +9,13 @@ use super::Timestamp;
 pub const FORMAT_VERSION: u8 = 1;
 
 /// The record of the task hub as a whole, written once when the hub is created.
+///
+/// ```
+/// use durable::protocol::{FORMAT_VERSION, HubRecord, Timestamp};
+///
+/// let record = HubRecord::new(4, Timestamp::from_micros(0).unwrap());
+/// assert_eq!((record.partitions, record.format), (4, FORMAT_VERSION));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HubRecord {

@@ -6,6 +6,13 @@ use crate::hub::{HubError, ManageError, StartError};
 use crate::protocol::InvalidInstanceId;
 
 /// The schedule is invalid.
+///
+/// ```
+/// use durable::schedule::{InvalidSchedule, Schedule};
+///
+/// let error = Schedule::cron("every day").unwrap_err();
+/// assert!(matches!(error, InvalidSchedule::Cron { .. }));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSchedule {
@@ -52,6 +59,19 @@ pub enum InvalidSchedule {
 }
 
 /// An operation on a schedule was refused. Nothing has changed.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::schedule::{ScheduleError, ScheduledCall};
+///
+/// /// Creates the schedule, unless an earlier run of this program has.
+/// async fn ensure(hub: &TaskHub, id: &str, schedule: ScheduledCall) -> Result<(), ScheduleError> {
+///     match hub.create_schedule(id, schedule).await {
+///         Ok(_) | Err(ScheduleError::AlreadyExists(_)) => Ok(()),
+///         Err(error) => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScheduleError {

@@ -110,6 +110,15 @@ impl TaskHub {
 
     /// Returns a handle to the schedule with this id, which need not exist.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::schedule::ScheduleError;
+    ///
+    /// async fn pause(hub: &TaskHub) -> Result<(), ScheduleError> {
+    ///     hub.schedule("nightly")?.pause().await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ScheduleError::InvalidId`] and [`ScheduleError::IdTooLong`]: ids of schedules follow the
     /// rules of [`InstanceId`], and have at most 200 characters.
@@ -160,6 +169,14 @@ impl ScheduleHandle {
 
     /// Returns the schedule's definition and progress.
     ///
+    /// ```
+    /// use durable::schedule::{ScheduleError, ScheduleHandle};
+    ///
+    /// async fn runs(schedule: &ScheduleHandle) -> Result<u64, ScheduleError> {
+    ///     Ok(schedule.describe().await?.runs)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ScheduleError::NoSuchSchedule`], or [`ScheduleError::Hub`].
     pub async fn describe(&self) -> Result<ScheduleDescription, ScheduleError> {
@@ -194,6 +211,15 @@ impl ScheduleHandle {
     /// Replaces the whole recurrence with that of the new [`Schedule`](crate::schedule::Schedule);
     /// with a [`ScheduledCall`], also what it starts. The schedule stays paused if it is paused,
     /// and keeps its count of runs. If nothing changes, it also keeps its next tick.
+    ///
+    /// ```
+    /// use durable::schedule::{Schedule, ScheduleError, ScheduleHandle};
+    /// use std::time::Duration;
+    ///
+    /// async fn slow_down(schedule: &ScheduleHandle) -> Result<(), ScheduleError> {
+    ///     schedule.update(Schedule::every(Duration::from_secs(3_600))).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The same as [`resume`](Self::resume), and as [`TaskHub::create_schedule`] for an invalid

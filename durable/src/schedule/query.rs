@@ -14,6 +14,16 @@ use crate::protocol::{
 use crate::store::{InstanceFilter, Store, StoreError};
 
 /// The definition and progress of a schedule.
+///
+/// ```
+/// use durable::schedule::{ScheduleError, ScheduleHandle};
+///
+/// async fn print(schedule: &ScheduleHandle) -> Result<(), ScheduleError> {
+///     let schedule = schedule.describe().await?;
+///     println!("{}: {} runs, next at {:?}", schedule.id, schedule.runs, schedule.next_runs(3));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduleDescription {

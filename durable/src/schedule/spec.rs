@@ -118,6 +118,16 @@ pub(super) struct Plan {
 }
 
 /// A [`Schedule`] and the call that it starts; created by [`Schedule::of`].
+///
+/// ```
+/// use durable::client::NamedCall;
+/// use durable::schedule::{Schedule, ScheduledCall};
+/// use std::time::Duration;
+///
+/// let hourly = Schedule::every(Duration::from_secs(3_600));
+/// let reports: ScheduledCall = hourly.of_named(NamedCall::new("report"));
+/// # let _ = reports;
+/// ```
 #[must_use = "a schedule does nothing until it is created in a hub"]
 #[derive(Clone, Debug)]
 pub struct ScheduledCall {

@@ -16,6 +16,20 @@ const GRACE: TimeDelta = TimeDelta::minutes(1);
 const TICKS_AT_ONCE: usize = 60;
 
 /// Whether a schedule starts instances at its ticks.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::client::HubError;
+/// use durable::schedule::{ScheduleQuery, ScheduleStatus};
+///
+/// async fn print_paused(hub: &TaskHub) -> Result<(), HubError> {
+///     let paused = ScheduleQuery::new().status(ScheduleStatus::Paused);
+///     for schedule in hub.stream(paused).try_collect().await? {
+///         println!("{}", schedule.id);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ScheduleStatus {

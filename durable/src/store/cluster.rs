@@ -38,6 +38,20 @@ use crate::protocol::{PartitionId, Timestamp};
 ///    hub follow it, too, if they can read its [time](Self::time).
 ///
 /// As in [`Store`](super::Store), methods block and are called from several threads at once.
+///
+/// ```
+/// use durable::store::{Cluster, Epoch, StoreError};
+/// use durable::protocol::PartitionId;
+///
+/// /// What the thread `durable-nodes` does about once a second.
+/// fn renew(cluster: &dyn Cluster, owned: &[(PartitionId, Epoch)]) -> Result<(), StoreError> {
+///     let assignment = cluster.assign(owned)?;
+///     for (partition, epoch) in &assignment.gained {
+///         println!("this process owns partition {partition} now, with epoch {}", epoch.0);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not let processes share a hub",
     label = "expected a type that implements `durable::store::Cluster`"
@@ -162,6 +176,13 @@ pub trait Cluster: Send + Sync + fmt::Debug {
 }
 
 /// A process that has opened the hub.
+///
+/// ```
+/// use durable::store::Node;
+///
+/// let mut node = Node::new("web-1");
+/// node.is_client = true;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Node {
@@ -172,6 +193,12 @@ pub struct Node {
 }
 
 /// What has changed since the last [`assign`](Cluster::assign).
+///
+/// ```
+/// use durable::store::Assignment;
+///
+/// assert!(Assignment::default().is_empty()); // nothing has changed
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
@@ -191,6 +218,17 @@ pub struct Assignment {
 }
 
 /// What has arrived from other nodes.
+///
+/// ```
+/// use durable::store::{Cluster, Received, StoreError};
+/// use std::time::Duration;
+///
+/// /// Takes what has arrived for a process that owns no partitions: answers only.
+/// fn answers(cluster: &dyn Cluster) -> Result<usize, StoreError> {
+///     let Received { answers, .. } = cluster.receive(&[], Duration::from_secs(1))?;
+///     Ok(answers.len())
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
@@ -212,6 +250,14 @@ pub struct Received {
 }
 
 /// A request of a client to the owner of a partition. The hub encodes what it asks.
+///
+/// ```
+/// use durable::protocol::PartitionId;
+/// use durable::store::{ClusterRequest, RequestId};
+///
+/// let request = ClusterRequest::new(RequestId::generate(), PartitionId(3), r#"{"Count":1}"#);
+/// assert_eq!(request.target, PartitionId(3));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterRequest {
@@ -224,6 +270,20 @@ pub struct ClusterRequest {
 }
 
 /// The nodes of a hub and what they own.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable::client::HubError;
+///
+/// async fn print(hub: &TaskHub) -> Result<(), HubError> {
+///     let members = hub.members().await?;
+///     for member in &members.nodes {
+///         println!("{} owns {} partitions", member.node.name, member.partitions.len());
+///     }
+///     println!("{} partitions are parked", members.parked.len());
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Members {
@@ -265,6 +325,20 @@ pub struct FrozenPartition {
 }
 
 /// A partition that no node may claim.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::client::HubError;
+///
+/// /// Retries all parked partitions after a repair.
+/// async fn retry(hub: &TaskHub) -> Result<(), HubError> {
+///     for parked in hub.members().await?.parked {
+///         println!("{}: {}", parked.partition, parked.reason);
+///         hub.retry_partition(parked.partition).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParkedPartition {
@@ -275,6 +349,16 @@ pub struct ParkedPartition {
 }
 
 /// A node as others see it.
+///
+/// ```
+/// use durable::store::Members;
+///
+/// /// The names of the other processes.
+/// fn others(members: &Members) -> Vec<&str> {
+///     let others = members.nodes.iter().filter(|member| !member.is_this);
+///     others.map(|member| &*member.node.name).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {

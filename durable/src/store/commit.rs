@@ -11,11 +11,32 @@ use crate::protocol::{
 };
 
 /// Number of claims of a partition. A commit under an old epoch is rejected (fenced).
+///
+/// ```
+/// use durable::store::Epoch;
+///
+/// // Each claim of a partition has a greater one.
+/// assert!(Epoch(2) > Epoch(1));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
 /// A group of episodes and messages that is committed at once.
+///
+/// ```
+/// use durable::protocol::PartitionId;
+/// use durable::store::{Commit, Epoch, MemoryStore, Store};
+///
+/// let store = MemoryStore::default();
+/// # use durable::protocol::{HubRecord, Timestamp};
+/// # store.create(&HubRecord::new(1, Timestamp::from_micros(0).unwrap()))?;
+/// let epoch = store.claim(PartitionId(0))?;
+/// let commit = Commit::new(vec![(PartitionId(0), epoch)]);
+/// assert!(commit.is_empty());
+/// store.commit(&commit)?;
+/// # Ok::<(), durable::store::StoreError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
@@ -152,6 +173,19 @@ impl Commit {
 }
 
 /// The result of an episode.
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::{ExecutionId, InstanceRecord, PartitionId, Timestamp};
+/// use durable::store::EpisodeWrite;
+///
+/// let (id, now) = (InstanceId::new("order-17")?, Timestamp::from_micros(0).unwrap());
+/// let partition = PartitionId::of(&id, 4);
+/// let record = InstanceRecord::new(id, ExecutionId::generate(), "order", None, now);
+/// let episode = EpisodeWrite::new(partition, record, Vec::new());
+/// assert_eq!(episode.replaces, None);
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EpisodeWrite {
@@ -187,6 +221,13 @@ impl EpisodeWrite {
 }
 
 /// The state of a partition that its new owner reads.
+///
+/// ```
+/// use durable::store::PartitionState;
+///
+/// let empty = PartitionState::new(Vec::new(), 0);
+/// assert!(empty.active.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionState {

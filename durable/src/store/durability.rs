@@ -7,6 +7,16 @@ use std::time::Duration;
 ///
 /// In either case a commit is atomic, and a crash loses commits only from the end: what remains is
 /// a prefix of the commit order.
+///
+/// ```
+/// use durable::TaskHub;
+/// use durable::store::Durability;
+/// use std::time::Duration;
+///
+/// let within = Durability::Within(Duration::from_millis(10));
+/// let builder = TaskHub::builder().path("./hub").durability(within);
+/// # let _ = builder;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {

@@ -5,6 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{MessageId, PartitionId, TaskMessage};
 
 /// A message from a partition of another node.
+///
+/// ```
+/// use durable::InstanceId;
+/// use durable::protocol::{EventKind, MessageId, PartitionId, TaskMessage};
+/// use durable::store::ReceivedMessage;
+///
+/// let event = EventKind::ExecutionResumed { reason: "repaired".to_owned() };
+/// let message = TaskMessage::new(MessageId::generate(), InstanceId::new("order-17")?, event);
+/// // The tenth message of partition 3 to a partition of this node.
+/// let received = ReceivedMessage::new(PartitionId(0), (PartitionId(3), 10), message);
+/// assert_eq!(received.sequence, 10);
+/// # Ok::<(), durable::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceivedMessage {
@@ -19,6 +32,12 @@ pub struct ReceivedMessage {
 }
 
 /// The id of a request. If the request is stored as a message, the message has the same id.
+///
+/// ```
+/// use durable::store::RequestId;
+///
+/// assert_ne!(RequestId::generate(), RequestId::generate());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub MessageId);

@@ -107,9 +107,25 @@ impl InstanceFilter {
 
 /// The position of an instance in the order of creation: when it was created, and its id, because
 /// several instances may have been created at the same time.
+///
+/// ```
+/// use durable::protocol::InstanceRecord;
+/// use durable::store::Creation;
+///
+/// fn position(record: &InstanceRecord) -> Creation {
+///     (record.created_at, record.instance_id.clone())
+/// }
+/// ```
 pub type Creation = (Timestamp, InstanceId);
 
 /// The direction of a page of [`instances_by_creation`](super::Store::instances_by_creation).
+///
+/// ```
+/// use durable::store::CreationOrder;
+///
+/// assert!(CreationOrder::OldestFirst.is_after(&2, &1));
+/// assert!(CreationOrder::NewestFirst.is_after(&1, &2));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreationOrder {
@@ -138,6 +154,13 @@ impl CreationOrder {
 
 /// A page of the instances that match. Positions are ids, or [`Creation`]s if the page is in the
 /// order of creation.
+///
+/// ```
+/// use durable::store::InstancePage;
+///
+/// let last: InstancePage = InstancePage::new(Vec::new(), None).scanned(100);
+/// assert_eq!(last.next, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstancePage<P = InstanceId> {

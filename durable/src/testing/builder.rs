@@ -20,6 +20,29 @@ use crate::{Activity, ActivityContext, Orchestrator, TaskHub};
 const BEGINNING: i64 = 1_767_225_600_000_000;
 
 /// Configures a [`TestHub`](super::TestHub) and its mocks.
+///
+/// ```standalone_crate
+/// use durable::prelude::*;
+/// use durable::testing::TestHub;
+///
+/// #[activity]
+/// async fn charge(cents: u32) -> Result<u32> {
+///     # let _ = cents;
+///     unreachable!("the test replaces it")
+/// }
+///
+/// #[orchestrator]
+/// async fn pay(ctx: &OrchestrationContext) -> Result<u32> {
+///     Ok(charge(250).await?)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<()> {
+/// let hub = TestHub::builder().mock::<charge>(|cents| Ok(cents)).open().await?;
+/// assert_eq!(hub.start(pay()).await?.result().await?, 250);
+/// # Ok(hub.shutdown().await?)
+/// # }
+/// ```
 #[must_use = "a builder does nothing until it is opened"]
 pub struct TestHubBuilder {
     pub(super) hub: TaskHubBuilder,

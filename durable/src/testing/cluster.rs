@@ -38,6 +38,18 @@ use crate::store::{
 pub struct MemoryCluster(Arc<Shared>);
 
 /// The store of one node of a [`MemoryCluster`]. Its clones are the same node.
+///
+/// ```
+/// use durable::testing::{MemoryCluster, MemoryNode};
+///
+/// /// Lets the other nodes take over the partitions of this one.
+/// fn interrupt(node: &MemoryNode) {
+///     node.cut_off();
+///     assert!(node.partitions().is_empty());
+///     node.reconnect();
+/// }
+/// interrupt(&MemoryCluster::default().node());
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemoryNode {
     pub(super) shared: Arc<Shared>,

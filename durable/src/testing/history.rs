@@ -68,6 +68,13 @@ struct Header {
 }
 
 /// A history could not be read from a file, or written to one.
+///
+/// ```
+/// use durable::testing::{HistoryFileError, RecordedHistory};
+///
+/// let error = RecordedHistory::load("no such file.json").unwrap_err();
+/// assert!(matches!(error, HistoryFileError::Read { .. }));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryFileError {
@@ -216,6 +223,19 @@ fn compact(json: &str) -> String {
 /// The first difference between a history and the behaviour of the current code, with both sides.
 ///
 /// The report is the same as that of an instance that a hub suspends for this reason.
+///
+/// ```
+/// use durable::testing::{RecordedHistory, verify_replay};
+///
+/// /// For a test of changed code: every recorded history must still replay.
+/// fn check(histories: &[RecordedHistory]) {
+///     for history in histories {
+///         if let Err(divergence) = verify_replay(history) {
+///             panic!("{}: {}", history.instance_id(), divergence.report());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{report}")]
 pub struct Divergence {
@@ -333,6 +353,21 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
 
 /// Like [`verify_replay`], which has an example, but with the code of orchestrator `O`, regardless of
 /// the name in the history.
+///
+/// ```
+/// use durable::prelude::*;
+/// use durable::testing::{Divergence, RecordedHistory, verify_replay_with};
+///
+/// #[orchestrator(name = "order", version = "2")]
+/// async fn new_order(ctx: &OrchestrationContext) -> Result<()> {
+///     Ok(())
+/// }
+///
+/// /// Whether unfinished instances of version 1 could continue with the code of version 2.
+/// fn check(history: &RecordedHistory) -> Result<(), Divergence> {
+///     verify_replay_with::<new_order>(history)
+/// }
+/// ```
 ///
 /// # Errors
 /// The first [`Divergence`].

@@ -62,6 +62,18 @@ impl TestHubBuilder {
     ///
     /// The function gets the request as it is recorded, once for all its redirects. The time counts
     /// towards the timeout of the request and the deadline of the call.
+    ///
+    /// ```
+    /// use durable::http::HttpResponse;
+    /// use durable::testing::TestHub;
+    /// use std::time::Duration;
+    ///
+    /// // Every answer takes 5 s of virtual time.
+    /// let builder = TestHub::builder()
+    ///     .mock_http(|_| Ok(HttpResponse::new(200)))
+    ///     .http_takes(|_| Duration::from_secs(5));
+    /// # let _ = builder;
+    /// ```
     pub fn http_takes(
         mut self,
         time: impl Fn(&HttpRequest) -> Duration + Send + Sync + 'static,
@@ -75,6 +87,15 @@ impl TestHub {
     /// The requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http), mocked or not, in
     /// the order in which they began, as they are recorded: each attempt and each poll is one, a
     /// redirect is none.
+    ///
+    /// ```
+    /// use durable::testing::TestHub;
+    ///
+    /// fn assert_polled_once(hub: &TestHub) {
+    ///     let requests = hub.http_requests();
+    ///     assert_eq!(requests.iter().filter(|request| request.method() == "GET").count(), 1);
+    /// }
+    /// ```
     ///
     /// # Panics
     /// A recorded request cannot be read.

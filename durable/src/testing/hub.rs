@@ -61,6 +61,15 @@ struct Event {
 }
 
 /// A [`TestHub`] could not be reopened.
+///
+/// ```
+/// use durable::testing::{ReopenError, TestHub};
+///
+/// /// Restarts the process, as far as the hub can tell.
+/// async fn restart(hub: TestHub) -> Result<TestHub, ReopenError> {
+///     hub.crash().await
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReopenError {
@@ -131,6 +140,16 @@ impl TestHub {
     }
 
     /// Advances the time by this duration, and runs all work that becomes due within it.
+    ///
+    /// ```
+    /// use durable::testing::TestHub;
+    /// use std::time::Duration;
+    ///
+    /// /// Timers that become due on the way fire in order.
+    /// async fn skip_a_day(hub: &TestHub) {
+    ///     hub.advance(Duration::from_secs(24 * 3_600)).await;
+    /// }
+    /// ```
     pub async fn advance(&self, time: Duration) {
         self.hub.pass_time(time).await;
     }
@@ -310,6 +329,15 @@ impl TestHub {
 
     /// Like [`reopen`](Self::reopen), but without waiting for running activities: their results are
     /// lost, and they run again.
+    ///
+    /// ```
+    /// use durable::testing::TestHub;
+    ///
+    /// /// What was acknowledged before is still there afterwards.
+    /// async fn restart(hub: TestHub) -> durable::Result<TestHub> {
+    ///     Ok(hub.crash().await?)
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As [`reopen`](Self::reopen).

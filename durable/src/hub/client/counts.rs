@@ -14,6 +14,15 @@ use crate::protocol::{InstanceRecord, RuntimeStatus};
 const READ_AT_ONCE: usize = 1000;
 
 /// The number of instances that match a query; the result of [`TaskHub::counts`].
+///
+/// ```
+/// use durable::RuntimeStatus;
+/// use durable::client::InstanceCounts;
+///
+/// fn failed(counts: &InstanceCounts) -> u64 {
+///     counts.by_status.get(&RuntimeStatus::Failed).copied().unwrap_or_default()
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceCounts {
@@ -133,6 +142,16 @@ impl TaskHub {
 
     /// Counts the matching instances. Reads every instance whose id has the query's prefix;
     /// [`counts`](Self::counts) can stop earlier.
+    ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::RuntimeStatus;
+    /// use durable::client::{HubError, InstanceQuery};
+    ///
+    /// async fn failed(hub: &TaskHub) -> Result<u64, HubError> {
+    ///     hub.count(&InstanceQuery::new().status(RuntimeStatus::Failed)).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If the hub was shut down, or its store failed.

@@ -10,6 +10,15 @@ use crate::protocol::{HistoryEvent, InstanceRecord, Json};
 impl InstanceHandle {
     /// Returns the status of the instance.
     ///
+    /// ```
+    /// use durable::RuntimeStatus;
+    /// use durable::client::{HubError, InstanceHandle};
+    ///
+    /// async fn is_suspended(instance: &InstanceHandle) -> Result<bool, HubError> {
+    ///     Ok(instance.status().await?.runtime_status == RuntimeStatus::Suspended)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// If the instance does not exist, the hub was shut down, or its store failed.
     pub async fn status(&self) -> Result<InstanceStatus, HubError> {
@@ -27,6 +36,14 @@ impl InstanceHandle {
     /// [`InstanceQuery::with_values`](crate::client::InstanceQuery::with_values) returns those of many
     /// instances.
     ///
+    /// ```
+    /// use durable::client::InstanceHandle;
+    ///
+    /// async fn input(instance: &InstanceHandle) -> durable::Result<Vec<String>> {
+    ///     Ok(instance.details().await?.input_as()?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The same as [`status`](Self::status).
     pub async fn details(&self) -> Result<InstanceDetails, HubError> {
@@ -40,6 +57,15 @@ impl InstanceHandle {
 
     /// Returns the custom status that was set last, deserialized into a `T`; `None` if none was
     /// set.
+    ///
+    /// ```
+    /// use durable::client::{HubError, InstanceHandle};
+    ///
+    /// /// The progress in per cent that the orchestrator set with `ctx.set_custom_status(&percent)`.
+    /// async fn progress(instance: &InstanceHandle) -> Result<u32, HubError> {
+    ///     Ok(instance.custom_status().await?.unwrap_or_default())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The same as [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
@@ -58,6 +84,17 @@ impl InstanceHandle {
     }
 
     /// Returns the history of the current execution, in order.
+    ///
+    /// ```
+    /// use durable::client::{HubError, InstanceHandle};
+    ///
+    /// async fn print(instance: &InstanceHandle) -> Result<(), HubError> {
+    ///     for event in instance.history().await? {
+    ///         println!("{} {:?}", event.timestamp, event.kind);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The same as [`status`](Self::status).

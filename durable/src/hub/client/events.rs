@@ -6,12 +6,35 @@ use crate::hub::task_hub::TaskHub;
 use crate::hub::telemetry::event::LifecycleEvent;
 
 /// A subscription to lifecycle events; created by [`TaskHub::lifecycle`].
+///
+/// ```
+/// use durable::client::{LifecycleError, LifecycleEvents};
+///
+/// async fn log(mut events: LifecycleEvents) {
+///     loop {
+///         match events.recv().await {
+///             Ok(event) => println!("{} {:?}", event.instance_id, event.kind),
+///             Err(LifecycleError::Stopped) => return,
+///             Err(error) => eprintln!("{error}"), // some were missed: continue with later ones
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct LifecycleEvents {
     receiver: broadcast::Receiver<LifecycleEvent>,
 }
 
 /// Why no event could be received.
+///
+/// ```
+/// use durable::client::LifecycleError;
+///
+/// assert_eq!(
+///     LifecycleError::Stopped.to_string(),
+///     "the task hub has stopped, so no more lifecycle events will come",
+/// );
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LifecycleError {

@@ -29,6 +29,16 @@ use crate::store::{Store, StoreError};
 const EVENTS_AT_ONCE: u64 = 256;
 
 /// An event of a history that is followed; see [`InstanceHandle::follow_history`].
+///
+/// ```
+/// use durable::client::{FollowedEvent, HistoryPosition, InstanceHandle};
+///
+/// /// Continues after the last event that was shown.
+/// fn show(event: &FollowedEvent) -> HistoryPosition {
+///     println!("{} {:?}", event.index, event.event.kind);
+///     event.position()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FollowedEvent {
@@ -51,6 +61,17 @@ impl FollowedEvent {
 ///
 /// It implements [`Stream`] of the crate `futures-core`, with `Result`s as items. It ends after an
 /// error.
+///
+/// ```
+/// use durable::client::{HistoryStream, HubError};
+///
+/// async fn print(mut events: HistoryStream) -> Result<(), HubError> {
+///     while let Some(event) = events.try_next().await? {
+///         println!("{} {:?}", event.index, event.event.kind);
+///     }
+///     Ok(()) // the instance has ended
+/// }
+/// ```
 #[must_use = "a stream reads nothing until it is asked for an item"]
 pub struct HistoryStream {
     events: std::vec::IntoIter<FollowedEvent>,

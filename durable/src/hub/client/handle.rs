@@ -83,6 +83,15 @@ impl<O: Orchestrator> OrchestrationHandle<O> {
 impl InstanceHandle {
     /// Waits until the instance has ended and returns the result of its orchestrator as JSON.
     ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ResultError};
+    ///
+    /// /// The output of an orchestration whose type is not known here.
+    /// async fn output(instance: &InstanceHandle) -> Result<String, ResultError> {
+    ///     Ok(instance.result_json().await?.to_string())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The same as [`OrchestrationHandle::result`].
     pub async fn result_json(&self) -> Result<Json, ResultError> {
@@ -123,6 +132,14 @@ impl<O> fmt::Debug for OrchestrationHandle<O> {
 impl TaskHub {
     /// Returns a handle to the instance with this id, which need not exist and may be of any
     /// orchestration.
+    ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// async fn approve(hub: &TaskHub, order: &str) -> durable::Result<()> {
+    ///     hub.instance(order)?.raise_event("approval", &true).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If the id breaks a rule of [`InstanceId`].

@@ -13,6 +13,20 @@ use crate::protocol::{ExecutionId, HistoryEvent, InstanceId, InstanceRecord};
 use crate::store::{Store, StoreError};
 
 /// Some events of a history; see [`InstanceHandle::history_page`].
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+///
+/// async fn length(instance: &InstanceHandle) -> Result<usize, HubError> {
+///     let mut page = instance.history_page(0, 100).await?;
+///     let mut events = page.events.len();
+///     while let Some(next) = page.next {
+///         page = instance.history_page(next, 100).await?;
+///         events += page.events.len();
+///     }
+///     Ok(events)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryPage {
@@ -56,6 +70,13 @@ pub struct HistoryPosition {
 }
 
 /// The text is not a [`HistoryPosition`].
+///
+/// ```
+/// use durable::client::{HistoryPosition, InvalidHistoryPosition};
+///
+/// let position: Result<HistoryPosition, InvalidHistoryPosition> = "the end".parse();
+/// assert!(position.unwrap_err().to_string().starts_with("`the end` is not a position"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` is not a position in a history; pass the position or the index of an event",

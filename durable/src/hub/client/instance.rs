@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use tokio::sync::oneshot;
 
 use super::reply::Reply;
 use super::start_request::StartRequest;
-use super::status::InstanceStatus;
 use crate::event::{ExternalEvent, InvalidEvent, check_name};
 use crate::hub::error::{HubError, ManageError};
-use crate::hub::mail::{Ended, Mail, Manage};
+use crate::hub::mail::Manage;
 use crate::hub::task_hub::TaskHub;
 use crate::orchestration::json_of;
 use crate::payload::InvalidPayload;
@@ -114,6 +112,17 @@ impl InstanceHandle {
     /// Raises an external event if the instance exists and has not ended, and returns whether it
     /// raised the event. Use it for events that may arrive too late.
     ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// async fn notify(instance: &InstanceHandle) -> Result<(), ManageError> {
+    ///     if !instance.raise_event_if_running("stock-changed", &()).await? {
+    ///         println!("the instance has ended, so nothing was raised");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`ManageError::InvalidEvent`] and [`ManageError::NoRoom`], as in
     /// [`raise_event`](Self::raise_event).
@@ -131,6 +140,20 @@ impl InstanceHandle {
     }
 
     /// Raises an event of a declared type; see [`event`](macro@crate::event).
+    ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// #[durable::event]
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Approval {
+    ///     by: String,
+    /// }
+    ///
+    /// async fn approve(order: &InstanceHandle) -> Result<(), ManageError> {
+    ///     order.raise(&Approval { by: "Ada".to_owned() }).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// The same as [`raise_event`](Self::raise_event).
@@ -172,6 +195,16 @@ impl InstanceHandle {
     /// attempts are also handled then, by their [retry policy](crate::RetryPolicy) and as of the
     /// time of the failure.
     ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// async fn pause_for_maintenance(instance: &InstanceHandle) -> Result<(), ManageError> {
+    ///     instance.suspend("maintenance of the warehouse").await?;
+    ///     // ...
+    ///     instance.resume("the warehouse is open again").await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
     /// Suspending a suspended instance has no effect.
@@ -192,6 +225,14 @@ impl InstanceHandle {
 
     /// Terminates the instance immediately. Its activities are notified through their [cancellation
     /// token](crate::ActivityContext::cancellation_token); its sub-orchestrations continue.
+    ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// async fn cancel(order: &InstanceHandle) -> Result<(), ManageError> {
+    ///     order.terminate("cancelled by the customer").await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::Finished`]; never [`ManageError::NoRoom`].
@@ -229,6 +270,17 @@ impl InstanceHandle {
     /// Repeated calls get the input that the code computes now, so an instance that failed because
     /// of a bug can succeed once the bug is fixed.
     ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// async fn retry_failed(instance: &InstanceHandle) -> Result<(), ManageError> {
+    ///     match instance.rewind("the bank is reachable again").await {
+    ///         Err(ManageError::NotFailed { .. }) => Ok(()),
+    ///         other => other,
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`], [`ManageError::NotFailed`];
     /// [`ManageError::CannotRewind`] if the orchestrator continued with other work after the
@@ -250,6 +302,15 @@ impl InstanceHandle {
     /// [`purge_recursively`](Self::purge_recursively) no longer finds them. To remove them as well,
     /// purge the instance recursively and start it anew instead.
     ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// /// Repeats a run that has ended, with the same id and input.
+    /// async fn repeat(instance: &InstanceHandle) -> Result<(), ManageError> {
+    ///     instance.restart().await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if it is running or
     /// the disk is nearly full.
@@ -262,6 +323,15 @@ impl InstanceHandle {
     /// Starts a new instance with the same input under another id and returns its handle.
     /// [`InstanceId::generate`] creates an id. The input is chosen as in
     /// [`restart`](Self::restart).
+    ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// /// Repeats a run and keeps the first one.
+    /// async fn repeat(instance: &InstanceHandle) -> Result<InstanceHandle, ManageError> {
+    ///     instance.restart_as(format!("{}-again", instance.instance_id())).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::InvalidInstanceId`]; [`ManageError::Start`] if the
@@ -276,6 +346,15 @@ impl InstanceHandle {
     }
 
     /// Removes an instance that has ended, with its history. Its id can be used again.
+    ///
+    /// ```
+    /// use durable::client::{InstanceHandle, ManageError};
+    ///
+    /// async fn forget(instance: &InstanceHandle) -> Result<(), ManageError> {
+    ///     instance.wait_for_completion().await?;
+    ///     instance.purge().await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`HubError::NoSuchInstance`], [`ManageError::NotFinished`]; never [`ManageError::NoRoom`].
@@ -351,43 +430,6 @@ impl InstanceHandle {
             };
             children.push((Self { hub: self.hub.clone(), instance_id: child }, parent));
         }
-    }
-
-    /// Waits until the instance has begun: returns at once, unless its [start is
-    /// delayed](crate::Call::start_at).
-    ///
-    /// # Errors
-    /// If the instance does not exist, or the hub stops first.
-    pub async fn wait_for_start(&self) -> Result<(), HubError> {
-        self.hub.check()?;
-        let (reply, begun) = oneshot::channel();
-        let instance_id = self.instance_id.clone();
-        let mail = Mail::WaitForStart { instance_id, reply: reply.into() };
-        self.hub.request(&self.instance_id, mail).await?;
-        let exists = self.hub.replied(begun).await?;
-        exists.then_some(()).ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
-    }
-
-    /// Waits until the instance has ended, or is suspended because of its code, and returns its
-    /// status at that time, even if the hub's [retention](crate::client::TaskHubBuilder::retention)
-    /// purges it at once.
-    ///
-    /// # Errors
-    /// If the instance does not exist, or the hub stops first.
-    pub async fn wait_for_completion(&self) -> Result<InstanceStatus, HubError> {
-        Ok(self.ended().await?.record.into())
-    }
-
-    pub(crate) async fn ended(&self) -> Result<Box<Ended>, HubError> {
-        self.hub.check()?;
-        let (reply, ended) = oneshot::channel();
-        let instance_id = self.instance_id.clone();
-        self.hub
-            .request(&self.instance_id, Mail::Wait { instance_id, reply: reply.into() })
-            .await?;
-        let ended = self.hub.passing_time(ended).await;
-        let ended = ended.unwrap_or_else(|| Err(self.hub.error()))?;
-        ended.ok_or_else(|| HubError::NoSuchInstance(self.instance_id.clone()))
     }
 
     async fn request_again(&self, instance_id: InstanceId) -> Result<StartRequest, ManageError> {

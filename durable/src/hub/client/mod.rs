@@ -25,3 +25,4 @@ pub(crate) mod start;
 pub(crate) mod start_request;
 pub(crate) mod status;
 pub(crate) mod values;
+mod waiting;

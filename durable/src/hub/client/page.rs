@@ -25,6 +25,16 @@ const PAGE_SIZE: usize = 100;
 /// [`ScheduledSignalQuery`](crate::client::ScheduledSignalQuery).
 ///
 /// All of them have the methods `page_size` and `after`.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable::client::{HubError, Query};
+///
+/// /// The number of items that any query finds.
+/// async fn number<Q: Query>(hub: &TaskHub, query: Q) -> Result<usize, HubError> {
+///     Ok(hub.stream(query).try_collect().await?.len())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a query",
     label = "expected a query of this crate",
@@ -84,6 +94,18 @@ impl Paging {
 }
 
 /// One page of a query's results; see [`TaskHub::query`].
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable::client::{HubError, InstanceQuery};
+///
+/// /// The ids on one page, and the token of the next page, which a client may send back later.
+/// async fn ids(hub: &TaskHub, query: &InstanceQuery) -> Result<(Vec<String>, Option<String>), HubError> {
+///     let page = hub.query(query).await?;
+///     let ids = page.items.iter().map(|status| status.instance_id.to_string()).collect();
+///     Ok((ids, page.next.map(|next| next.to_string())))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Page<T> {
@@ -128,6 +150,15 @@ pub(crate) enum Position {
 const AFTER_MICROS: char = '/';
 
 /// The text is not a [`PageToken`].
+///
+/// ```
+/// use durable::client::{InvalidPageToken, PageToken};
+///
+/// /// A token that arrives from outside.
+/// fn token(text: &str) -> Result<PageToken, InvalidPageToken> {
+///     text.parse()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a page token; pass the `next` of an earlier page, or omit it to read the first page")]
 pub struct InvalidPageToken(#[source] InvalidInstanceId);
@@ -272,6 +303,17 @@ type Reading<T> = Pin<Box<dyn Future<Output = Result<Page<T>, HubError>> + Send>
 ///
 /// It implements [`Stream`] of the crate `futures-core`, with `Result`s as items. After an error,
 /// the next poll reads the same page again.
+///
+/// ```
+/// use durable::client::{HubError, InstanceQuery, QueryStream};
+///
+/// async fn print(mut found: QueryStream<InstanceQuery>) -> Result<(), HubError> {
+///     while let Some(instance) = found.try_next().await? {
+///         println!("{} {}", instance.instance_id, instance.runtime_status);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a stream reads nothing until it is asked for an item"]
 pub struct QueryStream<Q: Query> {
     hub: TaskHub,

@@ -15,6 +15,22 @@ use crate::protocol::{
 };
 
 /// What an instance waits for; see [`InstanceHandle::pending`].
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+///
+/// /// Prints why an instance does not proceed.
+/// async fn print(instance: &InstanceHandle) -> Result<(), HubError> {
+///     let pending = instance.pending().await?;
+///     for task in &pending.tasks {
+///         println!("{}: {:?} since {}", task.source, task.kind, task.since);
+///     }
+///     for name in &pending.awaited_events {
+///         println!("waits for the event {name}");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PendingWork {

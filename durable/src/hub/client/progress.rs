@@ -18,6 +18,18 @@ use crate::protocol::Json;
 
 /// A subscription to the custom status of an instance; created by
 /// [`InstanceHandle::watch_custom_status`].
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+///
+/// async fn show_progress(instance: &InstanceHandle) -> Result<(), HubError> {
+///     let mut progress = instance.watch_custom_status::<u32>().await?;
+///     while let Some(percent) = progress.next().await? {
+///         println!("{percent} %");
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct CustomStatusWatch<T> {
     instance: InstanceHandle,
     first: Option<Json>,

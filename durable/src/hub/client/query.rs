@@ -363,6 +363,20 @@ impl TaskHub {
     ///
     /// Many are removed at once, so that they share a commit.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::RuntimeStatus;
+    /// use durable::chrono::TimeDelta;
+    /// use durable::client::{InstanceQuery, ManageError};
+    ///
+    /// /// Removes what completed more than a month ago.
+    /// async fn tidy_up(hub: &TaskHub) -> Result<u64, ManageError> {
+    ///     let month_ago = hub.current_utc_datetime() - TimeDelta::days(30);
+    ///     let old = InstanceQuery::new().ended_to(month_ago);
+    ///     hub.purge(&old.status(RuntimeStatus::Completed)).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// If the hub was shut down, or its store failed; some instances may have been removed by then.
     pub async fn purge(&self, query: &InstanceQuery) -> Result<u64, ManageError> {

@@ -9,6 +9,19 @@ use crate::hub::TaskHub;
 /// [`TaskHub::registered`].
 ///
 /// Orchestrations of this crate itself, such as that of schedules, are left out.
+///
+/// ```
+/// # use durable::TaskHub;
+/// fn print(hub: &TaskHub) {
+///     let registered = hub.registered();
+///     for function in registered.orchestrators.iter().chain(&registered.activities) {
+///         println!("{} at {}:{}", function.name, function.file, function.line);
+///     }
+///     for entity in &registered.entities {
+///         println!("{} with {} operations", entity.name, entity.operations.len());
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Registered {
@@ -21,6 +34,17 @@ pub struct Registered {
 }
 
 /// An orchestrator or an activity in [`Registered`].
+///
+/// ```
+/// use durable::client::RegisteredFunction;
+///
+/// /// Its signature, for example `charge(cents: u32)`.
+/// fn signature(function: &RegisteredFunction) -> String {
+///     let parameters = function.parameters.iter();
+///     let parameters: Vec<_> = parameters.map(|it| format!("{}: {}", it.name, it.type_name)).collect();
+///     format!("{}({})", function.name, parameters.join(", "))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredFunction {
@@ -38,6 +62,14 @@ pub struct RegisteredFunction {
 }
 
 /// An entity in [`Registered`].
+///
+/// ```
+/// use durable::client::RegisteredEntity;
+///
+/// fn has_operation(entity: &RegisteredEntity, name: &str) -> bool {
+///     entity.operations.iter().any(|operation| operation.name == name)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredEntity {
@@ -53,6 +85,15 @@ pub struct RegisteredEntity {
 }
 
 /// An operation of a [`RegisteredEntity`].
+///
+/// ```
+/// use durable::client::{RegisteredEntity, RegisteredOperation};
+///
+/// /// The operations that change the state of an entity.
+/// fn changes(entity: &RegisteredEntity) -> impl Iterator<Item = &RegisteredOperation> {
+///     entity.operations.iter().filter(|operation| !operation.is_read_only)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegisteredOperation {
@@ -67,6 +108,15 @@ pub struct RegisteredOperation {
 
 /// A parameter of a registered function or operation. Contexts and shared state are not listed,
 /// because a call does not pass them.
+///
+/// ```
+/// use durable::client::{Parameter, RegisteredFunction};
+///
+/// /// Whether a form with one number is enough to start this orchestration.
+/// fn takes_a_number(function: &RegisteredFunction) -> bool {
+///     matches!(&*function.parameters, [Parameter { type_name: "u32" | "u64", .. }])
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Parameter {

@@ -8,6 +8,22 @@ use std::task::{Context, Poll};
 ///
 /// Unlike the future of an `async fn`, the type has no bounds. So a call of the wrong kind is one
 /// compile error at the call, without further errors about the future and its `.await`.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use durable::client::{InstanceHandle, StartError};
+/// use durable::client::{NamedCall, Reply};
+///
+/// /// A reply borrows nothing, so another task may wait for it.
+/// fn start(hub: &TaskHub, name: &str) {
+///     let reply: Reply<Result<InstanceHandle, StartError>> = hub.start_named(NamedCall::new(name));
+///     tokio::spawn(async move {
+///         if let Err(error) = reply.await {
+///             eprintln!("{error}");
+///         }
+///     });
+/// }
+/// ```
 #[must_use = "nothing happens until this is awaited"]
 pub struct Reply<T>(Pin<Box<dyn Future<Output = T> + Send>>);
 

@@ -37,6 +37,16 @@ impl TaskHub {
     /// of its own. Calling it again on a clone waits for the same shutdown. When it returns, the
     /// folder can be opened again.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// # async fn run() -> durable::Result<()> {
+    /// let hub = TaskHub::open("./hub").await?;
+    /// // ... until the service is asked to stop:
+    /// hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// If the hub had failed before, for example because of its store.
     pub async fn shutdown(self) -> Result<(), HubError> {

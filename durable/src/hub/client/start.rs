@@ -131,6 +131,17 @@ impl TaskHub {
 
     /// Like [`start_if_absent`](Self::start_if_absent), but by the name of the orchestration.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::client::{InstanceHandle, NamedCall, StartError};
+    ///
+    /// /// Starts the import of a file, unless it was started before.
+    /// async fn import(hub: &TaskHub, file: &str) -> Result<InstanceHandle, StartError> {
+    ///     let call = NamedCall::new("import").input(&(file,)).instance_id(format!("import-{file}"));
+    ///     hub.start_named_if_absent(call).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The same as [`start_named`](Self::start_named), except [`StartError::AlreadyExists`]; and
     /// [`StartError::Hub`] with [`HubError::OtherOrchestration`] if the id is that of another

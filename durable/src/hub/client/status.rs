@@ -10,6 +10,17 @@ use crate::protocol::{
 /// The status of an instance as of its last commit.
 ///
 /// In JSON its fields have these names; times are RFC 3339, ids are strings.
+///
+/// ```
+/// use durable::client::InstanceStatus;
+///
+/// fn print(status: &InstanceStatus) {
+///     println!("{} ({}) is {}", status.instance_id, status.name, status.runtime_status);
+///     if let Some(suspension) = &status.suspension {
+///         println!("suspended: {}", suspension.reason);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceStatus {

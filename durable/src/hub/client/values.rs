@@ -26,6 +26,17 @@ const ENDS: u64 = 4;
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The status of an instance with its input, output and failure.
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+///
+/// /// The output of an instance that has ended, or the message of its failure.
+/// async fn outcome(instance: &InstanceHandle) -> Result<Option<String>, HubError> {
+///     let details = instance.details().await?;
+///     let failure = details.failure.map(|failure| failure.message);
+///     Ok(failure.or_else(|| details.output.map(|output| output.to_string())))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceDetails {
@@ -88,6 +99,19 @@ impl InstanceDetails {
 /// [`InstanceQuery::with_values`].
 ///
 /// A page ends early once its values exceed 4 MiB.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable::client::{HubError, InstanceQuery};
+///
+/// async fn print_outputs(hub: &TaskHub) -> Result<(), HubError> {
+///     let mut found = hub.stream(InstanceQuery::new().with_values().page_size(50));
+///     while let Some(details) = found.try_next().await? {
+///         println!("{} {:?}", details.status.instance_id, details.output);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a query does nothing until it is given to a hub"]
 #[derive(Clone, Debug)]
 pub struct InstanceDetailsQuery(InstanceQuery);

@@ -1,6 +1,6 @@
 //! Starts and stops the partitions of a node as it gains and loses them.
 //!
-//! This is a state machine: `thread.rs` waits, and lets it take its turns.
+//! The supervisor is a state machine: `thread.rs` does the waiting and runs its turns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use super::node::Nodes;
 use super::parking::{give_up, release};
 use crate::hub::commit::committer::Committer;
-use crate::hub::error::OpenError;
 use crate::hub::mail::Mail;
+use crate::hub::open_error::OpenError;
 use crate::hub::ownership::{Former, Ownership};
 use crate::hub::recovery::takeover::Takeovers;
 use crate::hub::time::clock::{self, Clock};
 use crate::protocol::PartitionId;
 use crate::store::{Assignment, Cluster, Epoch, Node, StoreError, chain};
 
-/// How often the node sets the hub's clock by that of the store.
+/// How often the node sets the hub's clock to the time of the store.
 const SET_CLOCK: Duration = Duration::from_secs(10);
 
 pub(crate) struct Supervisor {
@@ -34,7 +34,7 @@ pub(crate) struct Supervisor {
 
 struct Leaving {
     owner: Arc<Ownership>,
-    /// Set when all that it wrote is committed.
+    /// Set once everything that the partition wrote is committed.
     is_done: Arc<AtomicBool>,
 }
 
@@ -75,8 +75,9 @@ impl Supervisor {
         self.leaving.iter().any(Leaving::is_done)
     }
 
-    /// Releases the partitions that have left. Then renews the leases, and gains and stops partitions;
-    /// while others are leaving, only if that `is_due`. Returns whether it did.
+    /// Releases the partitions that have left. Then renews the leases, and gains and stops
+    /// partitions; while partitions are leaving, it does so only if `is_due`. Returns whether it
+    /// did.
     pub(crate) fn turn(&mut self, is_due: bool) -> bool {
         self.release_those_that_left();
         if self.is_waiting() && !is_due {
@@ -131,7 +132,8 @@ impl Supervisor {
         self.withdraw_abandoned();
     }
 
-    /// Sets the hub's clock by that of the store. If that cannot be read, the clock goes on as it is.
+    /// Sets the hub's clock to the time of the store. If the store's time cannot be read, the clock
+    /// is left as it is.
     fn set_clock(&mut self) {
         let asked = clock::stopwatch();
         self.clock_set_at = Some(asked);
@@ -176,7 +178,8 @@ impl Supervisor {
             }
         }
         if has_changed && let Some(cluster) = self.committer.store.cluster() {
-            // It waits for messages to the partitions of before, and does not start those of now.
+            // The inbox is still waiting for messages to the partitions that it had before, and
+            // would start the new ones late.
             cluster.interrupt();
         }
     }
@@ -193,7 +196,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Lets a partition finish what it does, so that another node can own it.
+    /// Lets a partition finish its current work, so that another node can own it.
     fn begin_to_leave(&mut self, owner: &Arc<Ownership>) {
         self.nodes.mailboxes.close(owner);
         self.nodes.mailboxes.send_to(owner, Mail::Stop);

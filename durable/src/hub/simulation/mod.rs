@@ -1,8 +1,8 @@
 //! An open hub without threads: a simulation takes the steps that its threads would take.
 //!
-//! The partitions, the commits of groups and the tasks of the runtime are those of production. Only
-//! what drives them differs: there a thread for each, here the caller, who chooses whose turn it
-//! is, how much mail a turn takes and when time passes.
+//! The partitions, the commits of groups and the tasks of the runtime are those of production. The
+//! only difference is what drives them: in production each has a thread, and here the caller
+//! chooses whose turn it is, how much mail a turn takes, and when time passes.
 
 mod commits;
 
@@ -16,13 +16,13 @@ use std::time::Duration;
 use self::commits::{Commits, SimulatedOutlet};
 use super::builder::TaskHubBuilder;
 use super::drive::Drive;
-use super::error::OpenError;
 use super::mail::Delivery;
 use super::met;
 use super::nodes::gained::{AtEnd, Gained};
 use super::nodes::inbox::Inbox;
 use super::nodes::node::Nodes;
 use super::nodes::supervisor::Supervisor;
+use super::open_error::OpenError;
 use super::opening;
 use super::ownership::Ownership;
 use super::partition::Partition;
@@ -35,21 +35,21 @@ use crate::panics;
 use crate::protocol::{FailureDetails, InstanceRecord, PartitionId, Timestamp};
 use crate::store::{Epoch, Node, PartitionState, Store};
 
-/// An open hub whose threads the caller plays.
+/// An open hub in which the caller takes the place of the threads.
 #[derive(Debug)]
 pub(crate) struct Process {
     hub: TaskHub,
     time: Arc<VirtualTime>,
     partitions: RefCell<Vec<Rc<Actor>>>,
     commits: Arc<Commits>,
-    /// If it shares its hub with other processes.
+    /// Present if the process shares its hub with others.
     node: Option<NodeActor>,
 }
 
 /// The supervisor and the inbox of a node.
 struct NodeActor {
     nodes: Arc<Nodes>,
-    /// `None` while they take a step, and once they have stopped.
+    /// `None` during their steps, and once they have stopped.
     supervisor: RefCell<Option<Supervisor>>,
     inbox: RefCell<Option<Inbox>>,
     /// The partitions that the inbox has started.
@@ -57,25 +57,25 @@ struct NodeActor {
     parts: Parts,
 }
 
-/// A partition, and the mail that it has not taken.
+/// A partition, and the mail that it has not handled yet.
 struct Actor {
     owner: Arc<Ownership>,
-    /// `None` while it takes a step, and once it has stopped.
+    /// `None` during its steps, and once it has stopped.
     partition: RefCell<Option<Box<Partition>>>,
-    /// What it recovers from in its first step.
+    /// The stored state that it loads in its first step.
     found: RefCell<Option<PartitionState>>,
     /// `None` once it has stopped.
     mail: RefCell<Option<Receiver<Delivery>>>,
-    /// The first delivery, which was received to see whether there is any.
+    /// The first delivery, which was received to find out whether there is one.
     first: RefCell<Option<Delivery>>,
-    /// When it wants a turn without mail.
+    /// When it needs a turn without mail.
     due: Cell<Option<Timestamp>>,
-    /// What follows when it has stopped.
+    /// Called when it has stopped.
     at_end: RefCell<Option<AtEnd>>,
 }
 
 impl Process {
-    /// Opens a hub on this thread, which drives it.
+    /// Opens a hub that this thread drives.
     pub(crate) fn open(builder: TaskHubBuilder) -> Result<Self, OpenError> {
         let mut options = builder.options;
         options.settings.complete();
@@ -136,7 +136,7 @@ impl Process {
             || actor.due.get().is_some_and(|due| due <= self.time.now())
     }
 
-    /// Lets a partition take its turn with at most this much mail. Its first turn is its recovery.
+    /// Runs a turn of a partition with at most this much mail. The first turn is its recovery.
     pub(crate) fn turn(
         &self,
         index: usize,
@@ -166,7 +166,7 @@ impl Process {
             self.set_due(&actor);
             stays.then_some(partition)
         };
-        // A partition that panics, or has stopped, is gone, and with it its mail.
+        // A partition that has panicked or stopped is removed together with its mail.
         let turned = panics::catch(turn);
         if !matches!(turned, Ok(Some(_))) {
             drop((actor.mail.take(), actor.first.take()));
@@ -177,8 +177,8 @@ impl Process {
         at_end.map_or(Ok(()), panics::catch)
     }
 
-    /// Tells virtual time when a partition is due. A later ownership of the same partition may have
-    /// begun while this one has not yet learned that it was lost.
+    /// Reports to virtual time when a partition is due. A later ownership of the same partition may
+    /// have begun before this one has noticed that it was lost.
     fn set_due(&self, actor: &Actor) {
         let partition = actor.owner.partition;
         let partitions = self.partitions.borrow();
@@ -186,12 +186,12 @@ impl Process {
         self.time.set_due(partition, of_it.filter_map(|other| other.due.get()).min());
     }
 
-    /// Turns the partitions that were gained into actors.
+    /// Makes an actor of each partition that was gained.
     fn start_gained(&self) {
         let Some(node) = &self.node else { return };
         let gained = std::mem::take(&mut *node.gained());
         let mut partitions = self.partitions.borrow_mut();
-        // Those that have stopped. One that takes a step has its mail.
+        // Removes those that have stopped. A partition that is taking a step still has its mail.
         partitions.retain(|actor| actor.mail.borrow().is_some());
         for (gained, at_end) in gained {
             let actor = actor(&node.parts, &self.commits, gained);
@@ -200,7 +200,7 @@ impl Process {
         }
     }
 
-    /// Whether the supervisor of a node has something to do before leases are to be renewed.
+    /// Whether the supervisor of a node has work before it renews its leases the next time.
     pub(crate) fn has_supervisor(&self) -> bool {
         self.node.as_ref().is_some_and(|node| {
             let supervisor = node.supervisor.borrow();
@@ -209,13 +209,13 @@ impl Process {
         })
     }
 
-    /// Lets the supervisor renew its leases, and gain and stop partitions.
+    /// Runs a turn of the supervisor, which renews its leases, and gains and stops partitions.
     pub(crate) fn supervise(&self) -> Result<(), FailureDetails> {
         let Some(node) = &self.node else { return Ok(()) };
         let Some(mut supervisor) = node.supervisor.take() else { return Ok(()) };
         node.nodes.take_ring();
         if node.nodes.is_stopping() {
-            // It ends, and with it the inbox.
+            // The supervisor ends, and the inbox with it.
             node.inbox.take();
             return Ok(());
         }
@@ -224,7 +224,8 @@ impl Process {
         Ok(())
     }
 
-    /// Lets the inbox start the partitions that were gained, or take in what has arrived.
+    /// Runs a turn of the inbox, which starts the partitions that were gained, or takes in what has
+    /// arrived.
     pub(crate) fn receive(&self) -> Result<(), FailureDetails> {
         let Some(node) = &self.node else { return Ok(()) };
         let Some(mut inbox) = node.inbox.take() else { return Ok(()) };
@@ -250,7 +251,7 @@ impl Process {
         node.inbox.borrow().as_ref().map(|_| self.hub.inner.mailboxes.owned())
     }
 
-    /// Time has come to renew the leases.
+    /// The leases have to be renewed.
     pub(crate) fn ring(&self) {
         if let Some(node) = self.node.as_ref().filter(|it| it.supervisor.borrow().is_some()) {
             node.nodes.ring();
@@ -267,7 +268,7 @@ impl Process {
         self.commits.step(at_most)
     }
 
-    /// Whether all partitions have stopped, and all that they wrote is committed.
+    /// Whether all partitions have stopped, and everything that they wrote is committed.
     pub(crate) fn has_stopped(&self) -> bool {
         let is_gone = |actor: &Rc<Actor>| actor.partition.borrow().is_none();
         let has_node = self.node.as_ref().is_some_and(|it| it.supervisor.borrow().is_some());
@@ -285,7 +286,7 @@ impl Process {
         inner.activities.has_drained() && inner.batches.under_way.len() == 0
     }
 
-    /// Tells all partitions to stop, once they have handled their mail.
+    /// Tells all partitions to stop once they have handled their mail.
     pub(crate) fn stop(&self) {
         self.hub.inner.stop_nodes();
         self.hub.inner.mailboxes.stop_all();
@@ -296,8 +297,8 @@ impl Process {
         self.hub.inner.health.failure().map(|failure| format!("{failure:?}"))
     }
 
-    /// Checks what each partition keeps in memory against the store. What one has that is not the
-    /// owner any more, and does not know it yet, is void.
+    /// Compares what each partition keeps in memory with the store. A partition that has lost its
+    /// ownership and has not noticed yet is left out.
     pub(crate) fn check(
         &self,
         store: &dyn Store,
@@ -313,7 +314,7 @@ impl Process {
             }
         }
         let running = self.hub.inner.activities.check()?;
-        // While a group is being committed, not all of its effects are taken.
+        // While a group is being committed, some of its effects have not been taken yet.
         if self.has_commit() {
             return Ok(());
         }
@@ -342,10 +343,10 @@ impl Process {
     }
 }
 
-/// What a process consists of that is not a thread.
+/// The parts of a process that are not threads.
 type Built = (Vec<Rc<Actor>>, Arc<Commits>, Option<NodeActor>);
 
-/// Builds the partitions and the committer of a hub whose threads the caller plays.
+/// Builds the partitions and the committer of a hub without threads.
 fn start(parts: &Parts, claimed: Claimed) -> Started<Built> {
     let Claimed { committer, partitions, .. } = claimed;
     let commits = Commits::new(committer);

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
 
 /// A change in the life of an instance, delivered once it is durable.
+///
+/// ```
+/// use durable::client::LifecycleEvent;
+///
+/// fn print(event: &LifecycleEvent) {
+///     let reason = event.reason.as_deref().unwrap_or_default();
+///     println!("{} {} {:?} {reason}", event.at, event.instance_id, event.kind);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LifecycleEvent {
@@ -30,6 +39,16 @@ pub struct LifecycleEvent {
 }
 
 /// A kind of change in the life of an instance.
+///
+/// ```
+/// use durable::client::LifecycleKind;
+///
+/// /// Whether the instance has ended.
+/// fn is_end(kind: LifecycleKind) -> bool {
+///     use LifecycleKind::{Completed, Failed, Terminated};
+///     matches!(kind, Completed | Failed | Terminated)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LifecycleKind {

@@ -16,6 +16,14 @@ use crate::protocol::{
 
 /// Which lifecycle events start an orchestration; see
 /// [`TaskHubBuilder::on_lifecycle`](crate::client::TaskHubBuilder::on_lifecycle).
+///
+/// ```
+/// use durable::client::{LifecycleFilter, LifecycleKind};
+///
+/// // Failed orders only.
+/// let filter = LifecycleFilter::new().kind(LifecycleKind::Failed).name("order");
+/// # let _ = filter;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a filter does nothing until it is given to a builder"]
 pub struct LifecycleFilter {

@@ -9,6 +9,16 @@ use crate::hub::time::virtual_time::VirtualTime;
 use crate::protocol::{ExecutionId, InstanceId, Timestamp};
 
 /// An activity that runs now, in this process; see [`TaskHub::running`](crate::TaskHub::running).
+///
+/// ```
+/// # use durable::TaskHub;
+/// /// Prints the activities that are in at least their third attempt.
+/// fn print_retried(hub: &TaskHub) {
+///     for activity in hub.running().into_iter().filter(|activity| activity.attempt >= 3) {
+///         println!("{} of {} since {}", activity.name, activity.instance_id, activity.since);
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RunningActivity {

@@ -38,6 +38,26 @@ where
 }
 
 /// Tasks whose results are taken in the order in which they complete; see [`as_completed`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// #[activity]
+/// async fn check(site: &str) -> Result<bool> {
+///     # let _ = site;
+///     Ok(true)
+/// }
+///
+/// #[orchestrator]
+/// async fn first_down(ctx: &OrchestrationContext, sites: Vec<String>) -> Result<Option<usize>> {
+///     let mut checks = durable::as_completed(sites.iter().map(|site| check(site))).at_most(10);
+///     while let Some((at, is_up)) = checks.next().await {
+///         if !is_up? {
+///             return Ok(Some(at)); // the other checks are dropped
+///         }
+///     }
+///     Ok(None)
+/// }
+/// ```
 #[must_use = "nothing is begun until `next` is awaited"]
 #[derive(Debug)]
 pub struct AsCompleted<F: Future> {
@@ -102,6 +122,20 @@ impl<F: Future> AsCompleted<F> {
 }
 
 /// The future of [`AsCompleted::next`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use std::time::Duration;
+/// # #[activity]
+/// # async fn check(site: &str) -> Result<bool> { Ok(site.is_empty()) }
+/// #[orchestrator]
+/// async fn first(ctx: &OrchestrationContext, sites: Vec<String>) -> Result<bool> {
+///     let mut checks = durable::as_completed(sites.iter().map(|site| check(site)));
+///     // Give up if no check completes within a minute.
+///     let first = durable::timeout(Duration::from_secs(60), checks.next()).await;
+///     Ok(matches!(first, Ok(Some((_, Ok(true))))))
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 #[derive(Debug)]
 pub struct NextCompleted<'a, F: Future> {

@@ -44,6 +44,19 @@ pub fn try_join<T: TryJoinTuple<Children = C>, C>(tasks: T) -> TryJoin<C> {
 }
 
 /// A tuple of tasks for [`join`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn price(item: &str) -> Result<u32> { Ok(item.len() as u32) }
+/// # #[activity]
+/// # async fn stock(item: &str) -> Result<u64> { Ok(item.len() as u64) }
+/// #[orchestrator]
+/// async fn offer(ctx: &OrchestrationContext, item: String) -> Result<(u32, u64)> {
+///     let (price, stock) = durable::join((price(&item), stock(&item))).await;
+///     Ok((price?, stock?))
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`durable::join` cannot wait for `{Self}`",
     label = "it waits for a tuple of up to eight tasks, such as `(a, b)`",
@@ -66,6 +79,18 @@ pub trait JoinChildren {
 }
 
 /// A tuple of tasks for [`try_join`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn price(item: &str) -> Result<u32> { Ok(item.len() as u32) }
+/// # #[activity]
+/// # async fn stock(item: &str) -> Result<u64> { Ok(item.len() as u64) }
+/// #[orchestrator]
+/// async fn offer(ctx: &OrchestrationContext, item: String) -> Result<(u32, u64)> {
+///     Ok(durable::try_join((price(&item), stock(&item))).await?)
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`durable::try_join` cannot wait for `{Self}`",
     label = "it waits for a tuple of up to eight tasks that return a `Result`, such as `(a, b)`",
@@ -89,6 +114,18 @@ pub trait TryJoinChildren {
 }
 
 /// The future of [`join`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn work(part: u32) -> Result<u32> { Ok(part) }
+/// #[orchestrator]
+/// async fn both(ctx: &OrchestrationContext) -> Result<u32> {
+///     let both = durable::join((work(1), work(2))); // nothing is requested yet
+///     let (first, second) = both.await;
+///     Ok(first? + second?)
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Join<C> {
     children: C,
@@ -115,6 +152,19 @@ impl<C> fmt::Debug for Join<C> {
 }
 
 /// The future of [`try_join`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # use std::time::Duration;
+/// # #[activity]
+/// # async fn work(part: u32) -> Result<u32> { Ok(part) }
+/// #[orchestrator]
+/// async fn both(ctx: &OrchestrationContext) -> Result<u32> {
+///     let both = durable::try_join((work(1), work(2)));
+///     let (first, second) = durable::timeout(Duration::from_secs(60), both).await??;
+///     Ok(first + second)
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct TryJoin<C> {
     children: Option<C>,

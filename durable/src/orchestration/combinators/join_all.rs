@@ -48,6 +48,17 @@ where
 }
 
 /// The future of [`join_all`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn work(part: u32) -> Result<u32> { Ok(part) }
+/// #[orchestrator]
+/// async fn successes(ctx: &OrchestrationContext) -> Result<usize> {
+///     let results = durable::join_all((0..100).map(work)).at_most(10).await;
+///     Ok(results.iter().filter(|result| result.is_ok()).count())
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 #[derive(Debug)]
 pub struct JoinAll<F: Future> {
@@ -96,6 +107,17 @@ impl<F: Future> Future for JoinAll<F> {
 }
 
 /// The future of [`try_join_all`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn work(part: u32) -> Result<u32> { Ok(part) }
+/// #[orchestrator]
+/// async fn sum(ctx: &OrchestrationContext) -> Result<u32> {
+///     let parts = durable::try_join_all((0..100).map(work)).at_most(10).await?;
+///     Ok(parts.iter().sum())
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 #[derive(Debug)]
 pub struct TryJoinAll<F: Future> {

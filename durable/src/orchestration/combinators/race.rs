@@ -36,6 +36,22 @@ pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
 ///
 /// This is the only bound of `race`, and its return type contains no projection, so a wrong argument
 /// is one error.
+///
+/// ```
+/// # use durable::prelude::*;
+/// use std::time::Duration;
+///
+/// # #[activity]
+/// # async fn ask(question: &str) -> Result<String> { Ok(question.to_owned()) }
+/// #[orchestrator]
+/// async fn answer(ctx: &OrchestrationContext, question: String) -> Result<Option<String>> {
+///     let timer = ctx.create_timer(Duration::from_secs(60));
+///     match durable::race((ask(&question), timer)).await {
+///         Race2::First(answer) => Ok(Some(answer?)),
+///         Race2::Second(()) => Ok(None),
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`durable::race` cannot wait for `{Self}`",
     label = "it waits for a tuple of two to eight tasks, such as `(a, b)`",
@@ -59,6 +75,19 @@ pub trait RaceChildren {
 }
 
 /// The future of [`race`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn ask(server: &str) -> Result<u32> { Ok(server.len() as u32) }
+/// #[orchestrator]
+/// async fn fastest(ctx: &OrchestrationContext) -> Result<u32> {
+///     let race = durable::race((ask("a.example"), ask("b.example")));
+///     match race.await {
+///         Race2::First(answer) | Race2::Second(answer) => Ok(answer?),
+///     }
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct Race<C> {
     children: Option<C>,

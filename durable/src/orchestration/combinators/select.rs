@@ -47,6 +47,21 @@ where
 /// A task for [`select_all`]: durable, and of a type that can be returned.
 ///
 /// A single bound, so that an argument that is not durable causes a single error.
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn ask(server: &str) -> Result<u32> { Ok(server.len() as u32) }
+/// #[orchestrator]
+/// async fn fastest(ctx: &OrchestrationContext, servers: Vec<String>) -> Result<u32> {
+///     // Calls and tasks are selectable.
+///     let tasks: Vec<_> = servers.iter().map(|server| ask(server).spawn()).collect();
+///     match durable::select_all(tasks).await {
+///         Some((answer, _index, _others)) => Ok(answer?),
+///         None => Err(Error::msg("there are no servers")),
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`durable::select_all` cannot wait for `{Self}`: it is not durable, or not `Unpin`",
     label = "its result is not recorded, or it cannot be returned when another task completes \
@@ -70,6 +85,23 @@ impl<T: Durable + IntoFuture<IntoFuture: Unpin>> Selectable for T {
 }
 
 /// The future of [`select_all`].
+///
+/// ```
+/// # use durable::prelude::*;
+/// # #[activity]
+/// # async fn ask(server: &str) -> Result<u32> { Ok(server.len() as u32) }
+/// #[orchestrator]
+/// async fn first_success(ctx: &OrchestrationContext, servers: Vec<String>) -> Result<Option<u32>> {
+///     let mut tasks: Vec<_> = servers.iter().map(|server| ask(server).spawn()).collect();
+///     while let Some((answer, _index, others)) = durable::select_all(tasks).await {
+///         if let Ok(answer) = answer {
+///             return Ok(Some(answer));
+///         }
+///         tasks = others;
+///     }
+///     Ok(None)
+/// }
+/// ```
 #[must_use = "a future does nothing until it is awaited"]
 pub struct SelectAll<F: Future> {
     children: Children<F>,

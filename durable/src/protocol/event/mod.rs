@@ -21,6 +21,16 @@ use super::{
 const PATCHED: &str = "patched:";
 
 /// An event in the history of an instance.
+///
+/// ```
+/// use durable::client::{HubError, InstanceHandle};
+///
+/// /// When the last thing happened to an instance.
+/// async fn last_change(instance: &InstanceHandle) -> Result<Option<String>, HubError> {
+///     let history = instance.history().await?;
+///     Ok(history.last().map(|event| event.timestamp.to_string()))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEvent {
@@ -34,6 +44,21 @@ pub struct HistoryEvent {
 }
 
 /// The kind of an event, with Durable Task's name.
+///
+/// ```
+/// use durable::protocol::{EventKind, HistoryEvent};
+///
+/// /// The names of the activities that were requested, in order.
+/// fn activities(history: &[HistoryEvent]) -> Vec<&str> {
+///     fn name(event: &EventKind) -> Option<&str> {
+///         match event {
+///             EventKind::TaskScheduled { name, .. } => Some(name),
+///             _ => None,
+///         }
+///     }
+///     history.iter().filter_map(|event| name(&event.kind)).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EventKind {

@@ -5,6 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::{ExecutionId, Json, ParentInstance, Tags, Timestamp, TraceContext};
 
 /// How an execution was started.
+///
+/// ```
+/// use durable::protocol::{ExecutionId, ExecutionStarted, Json};
+///
+/// let started = ExecutionStarted::new("order", None, Json::null(), ExecutionId::from_u128(1));
+/// assert_eq!((started.generation, started.parent), (0, None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionStarted {
@@ -50,6 +57,16 @@ pub struct ExecutionStarted {
 }
 
 /// Limits on the requests and values of an execution.
+///
+/// ```
+/// use durable::protocol::{EventKind, HistoryEvent};
+///
+/// /// The longest payload in bytes that a recorded execution accepted.
+/// fn max_payload(first: &HistoryEvent) -> Option<u64> {
+///     let EventKind::ExecutionStarted(started) = &first.kind else { return None };
+///     started.limits.map(|limits| limits.payload)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionLimits {

@@ -96,6 +96,17 @@ impl SledStore {
     }
 
     /// The damage that [`read_only`](Self::read_only) found.
+    ///
+    /// ```
+    /// use durable::store::{SledStore, StoreError};
+    ///
+    /// fn print_damage(path: &str) -> Result<(), StoreError> {
+    ///     for damage in SledStore::read_only(path)?.damage() {
+    ///         println!("{damage}");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn damage(&self) -> &[StoreError] {
         self.salvage.as_ref().map_or(&[], |salvage| &salvage.damage)
     }
@@ -109,6 +120,18 @@ impl SledStore {
     /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for
     ///   the content of the log after its damage: an episode with its events and the record after
     ///   it, and a message.
+    ///
+    /// ```
+    /// use durable::store::SledStore;
+    /// use std::fs::File;
+    ///
+    /// /// Saves what can still be read of a damaged folder.
+    /// fn salvage(path: &str) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let store = SledStore::read_only(path)?;
+    ///     store.export(&mut File::create("salvaged.jsonl")?)?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If writing to `out` fails.

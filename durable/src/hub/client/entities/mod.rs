@@ -35,6 +35,15 @@ pub use self::queue::{QueuedKind, QueuedRequest};
 pub use self::scheduled::{ScheduledSignal, ScheduledSignalQuery};
 
 /// An entity as of the last commit that changed it.
+///
+/// ```
+/// use durable::client::EntityDetails;
+///
+/// /// Whether the entity has work to do, but runs nothing.
+/// fn is_stuck(entity: &EntityDetails) -> bool {
+///     entity.backlog > 0 && (entity.locked_by.is_some() || entity.suspension.is_some())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct EntityDetails {
@@ -135,6 +144,19 @@ impl TaskHub {
     /// [`ScheduledSignalQuery`] finds the signal, and
     /// [`cancel_scheduled_signal`](Self::cancel_scheduled_signal) cancels it.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::EntityId;
+    /// use durable::client::EntityError;
+    /// use std::time::Duration;
+    ///
+    /// /// Resets a counter tomorrow.
+    /// async fn reset(hub: &TaskHub, counter: EntityId) -> Result<(), EntityError> {
+    ///     let reset = counter.handle().operation::<()>("reset", &());
+    ///     hub.signal_entity_at(Duration::from_secs(24 * 3_600), reset).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The same as [`signal_entity`](Self::signal_entity).
     pub fn signal_entity_at<T, E>(
@@ -168,6 +190,16 @@ impl TaskHub {
     /// its lock. So it never completes if made from an operation of the same entity, or from an
     /// activity that such a critical section waits for.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::EntityId;
+    /// use durable::client::EntityError;
+    ///
+    /// async fn add(hub: &TaskHub, counter: EntityId) -> Result<i64, EntityError> {
+    ///     hub.call_entity(counter.handle().operation("add", &1)).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`EntityError::Failed`] if the operation failed or panicked, and left no changes; otherwise
     /// as [`signal_entity`](Self::signal_entity).
@@ -199,6 +231,16 @@ impl TaskHub {
     /// If the entity is a function or has an operation `delete`, that code runs instead. An entity
     /// whose state cannot be read is deleted all the same.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::EntityId;
+    /// use durable::client::EntityError;
+    ///
+    /// async fn forget(hub: &TaskHub, customer: EntityId) -> Result<(), EntityError> {
+    ///     hub.delete_entity(customer.handle()).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// The same as [`call_entity`](Self::call_entity), but neither this nor any other call or
     /// signal of an operation `delete` is rejected while the disk is nearly full.
@@ -221,6 +263,15 @@ impl TaskHub {
 
     /// Returns the state of an entity as of its last commit; `None` if it has no state.
     ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::client::EntityError;
+    ///
+    /// async fn exists<E: durable::Entity>(hub: &TaskHub, key: &str) -> Result<bool, EntityError> {
+    ///     Ok(hub.entity_state::<E>(key).await?.is_some())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`EntityError::InvalidOperation`] if the key is invalid, [`EntityError::Unreadable`] if the
     /// state is not an `E`, [`EntityError::Hub`] if the hub was shut down or its store failed.
@@ -239,6 +290,16 @@ impl TaskHub {
     }
 
     /// Returns the entity with its metadata; `None` if it is not stored.
+    ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::EntityId;
+    /// use durable::client::HubError;
+    ///
+    /// async fn backlog(hub: &TaskHub, entity: &EntityId) -> Result<u64, HubError> {
+    ///     Ok(hub.entity(entity).await?.map_or(0, |entity| entity.backlog))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// If the hub was shut down, or its store failed.

@@ -54,6 +54,15 @@ pub struct EntityQuery {
 }
 
 /// The result of [`TaskHub::clean_entities`].
+///
+/// ```
+/// # use durable::TaskHub;
+/// async fn clean(hub: &TaskHub) -> durable::Result<()> {
+///     let cleaned = hub.clean_entities().await?;
+///     println!("{} orphaned locks were released", cleaned.orphaned_locks_released);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CleanedEntities {
@@ -203,6 +212,15 @@ impl TaskHub {
     /// Normally there are none: locks are released in the same commit in which their orchestration
     /// ends, and a deleted entity leaves nothing behind. Use it after a store was repaired by hand.
     /// Reads every entity.
+    ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// # async fn clean(hub: TaskHub) -> durable::Result<()> {
+    /// let cleaned = hub.clean_entities().await?;
+    /// println!("{} orphaned locks were released", cleaned.orphaned_locks_released);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the hub was shut down, or its store failed; some locks may have been released by then.

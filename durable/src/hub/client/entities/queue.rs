@@ -7,6 +7,17 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, EventKind, ParentInstance, PartitionId, TaskMessage};
 
 /// A request that an entity has not handled yet; see [`TaskHub::entity_queue`].
+///
+/// ```
+/// # use durable::{EntityId, TaskHub};
+/// /// Prints what the entity does next.
+/// async fn print_queue(hub: &TaskHub, entity: &EntityId) -> durable::Result<()> {
+///     for request in hub.entity_queue(entity, 10).await? {
+///         println!("{:?} {}", request.kind, request.operation.as_deref().unwrap_or("(lock)"));
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct QueuedRequest {
@@ -20,6 +31,15 @@ pub struct QueuedRequest {
 }
 
 /// The kind of a [`QueuedRequest`].
+///
+/// ```
+/// use durable::client::{QueuedKind, QueuedRequest};
+///
+/// /// The number of senders that wait for an answer.
+/// fn waiting(queue: &[QueuedRequest]) -> usize {
+///     queue.iter().filter(|request| request.kind != QueuedKind::Signal).count()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum QueuedKind {

@@ -12,6 +12,18 @@ use crate::protocol::{EntityId, EventKind, InstanceId, InstanceRecord, Json, Tim
 use crate::store::{InstanceFilter, Store, StoreError};
 
 /// A signal that is delivered to an entity at a later time.
+///
+/// ```
+/// # use durable::TaskHub;
+/// use durable::client::ScheduledSignalQuery;
+///
+/// async fn cancel_all(hub: &TaskHub) -> durable::Result<()> {
+///     for signal in hub.stream(ScheduledSignalQuery::new()).try_collect().await? {
+///         hub.cancel_scheduled_signal(&signal.id).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduledSignal {
@@ -169,6 +181,18 @@ impl TaskHub {
     /// cancellation is durable, and the signal is never delivered.
     ///
     /// `false` means that the signal was already due, was cancelled before, or never existed.
+    ///
+    /// ```
+    /// # use durable::TaskHub;
+    /// use durable::client::{HubError, ScheduledSignal};
+    ///
+    /// async fn cancel(hub: &TaskHub, signal: &ScheduledSignal) -> Result<(), HubError> {
+    ///     if !hub.cancel_scheduled_signal(&signal.id).await? {
+    ///         println!("too late: the signal was delivered");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`HubError::InvalidInstanceId`]; or the hub was shut down, or its store failed.
