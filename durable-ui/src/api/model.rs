@@ -84,6 +84,11 @@ pub(crate) struct Granted {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// `checkout@3`.
+pub(crate) fn name_and_version(name: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| name.to_owned(), |version| format!("{name}@{version}"))
+}
+
 impl Instance {
     /// Whether it has ended, so that it has a duration.
     pub(crate) fn is_finished(&self) -> bool {
@@ -92,9 +97,6 @@ impl Instance {
 
     /// `checkout@3`.
     pub(crate) fn name_and_version(&self) -> String {
-        match &self.version {
-            Some(version) => format!("{}@{version}", self.name),
-            None => self.name.clone(),
-        }
+        name_and_version(&self.name, self.version.as_deref())
     }
 }

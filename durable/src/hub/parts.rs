@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::commit::committer::Committer;
 use super::commit::waiting::Writes;
-use super::error::OpenError;
 use super::health::Health;
 use super::mail::Delivery;
 use super::mailboxes::Mailboxes;
@@ -15,6 +14,7 @@ use super::nodes::node::Nodes;
 use super::nodes::parking::Parking;
 use super::nodes::supervisor::Supervisor;
 use super::nodes::thread as of_nodes;
+use super::open_error::OpenError;
 use super::ownership::Ownership;
 use super::partition::Partition;
 use super::partition::cache::Capacity;
@@ -246,8 +246,7 @@ impl Parts {
     /// What parks partitions, if processes share the hub.
     fn parking(&self) -> Option<Parking> {
         let (nodes, _) = self.nodes.as_ref()?;
-        let (activities, store) = (Arc::clone(&self.activities), Arc::clone(&self.store));
-        Some(Parking { nodes: Arc::clone(nodes), activities, store })
+        Some(Parking::new(nodes, &self.activities, &self.store))
     }
 
     /// Returns a constructor that builds the partition on its own thread, because its futures never

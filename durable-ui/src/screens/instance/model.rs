@@ -8,7 +8,7 @@ use durable::protocol::Json;
 use durable_http::client::{Failure, Suspension};
 use serde::Deserialize;
 
-use crate::api::model::Parent;
+use crate::api::model::{Parent, name_and_version};
 
 /// The answer of `instances/{id}`.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,10 +45,7 @@ pub(crate) struct Details {
 impl Details {
     /// `checkout@3`.
     pub(crate) fn name_and_version(&self) -> String {
-        match &self.version {
-            Some(version) => format!("{}@{version}", self.name),
-            None => self.name.clone(),
-        }
+        name_and_version(&self.name, self.version.as_deref())
     }
 
     /// When it ended.

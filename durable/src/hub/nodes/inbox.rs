@@ -1,13 +1,14 @@
 //! What arrives from other nodes, and the start of the partitions that this node has gained.
 //!
-//! This is a state machine: `thread.rs` lets it take its turns.
+//! The inbox is a state machine, and `thread.rs` runs its turns.
 //!
-//! **The order of messages.** The messages of a node to a partition that it does not own go through the
-//! store, and those to a partition of its own go straight to it. A message must not overtake an earlier
-//! one, so a partition starts between two commits. While none is under way, the store has everything
-//! that this node has sent to the partition, and everything that its former owner has sent. The node
-//! receives all of it, for all of its partitions and those that it has gained, and puts it before all
-//! writes that wait. Then it starts the partitions and goes on with its commits.
+//! **The order of messages.** The messages of a node to a partition that it does not own go through
+//! the store, and those to a partition of its own go straight to it. A message must not overtake an
+//! earlier one, so a partition starts between two commits. While no commit is in progress, the
+//! store contains everything that this node and the former owner have sent to the partition. The
+//! node receives all of these messages, for the partitions that it runs and those that it has
+//! gained, and puts them before all queued writes. Then it starts the partitions and continues with
+//! its commits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,8 @@ impl Inbox {
         Self { nodes, committer, writer, start, has_failed: false }
     }
 
-    /// Starts the partitions that the node has gained. If there are none, waits for at most this long
-    /// until something arrives, and takes it in. Returns whether it could.
+    /// Starts the partitions that the node has gained. If there are none, waits until something
+    /// arrives, but at most this long, and takes it in. Returns whether it succeeded.
     pub(crate) fn turn(&mut self, wait: Duration) -> bool {
         let turned = if self.nodes.has_gained() { self.start_gained() } else { self.receive(wait) };
         match turned {
@@ -70,8 +71,8 @@ impl Inbox {
         Ok(true)
     }
 
-    /// Receives for these owners. Returns the writes that make the messages theirs, the requests to
-    /// them, and whether there is more.
+    /// Receives what was sent to the partitions of these owners. Returns the writes that store the
+    /// received messages as messages of the partition, the requests, and whether more has arrived.
     pub(super) fn receive_from(
         &self,
         owners: &[Arc<Ownership>],
@@ -103,8 +104,8 @@ impl Inbox {
         Ok((writes, requests, has_more))
     }
 
-    /// Receives what was sent before, and starts the partitions that this node has gained. Returns
-    /// whether they could be started.
+    /// Receives what was sent earlier, and then starts the partitions that this node has gained.
+    /// Returns whether it could start them.
     pub(super) fn start_gained(&mut self) -> Result<bool, StoreError> {
         let committer = Arc::clone(&self.committer);
         let hold = committer.writes.hold();
@@ -141,7 +142,7 @@ impl Inbox {
         let owner = Arc::clone(&gained.0);
         let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(&owner));
         let at_end = Box::new(move || {
-            // Behind everything that the partition wrote.
+            // Comes after everything that the partition wrote.
             let done = Effect::Left(ended.has_left());
             let last = Write::between_nodes(ended, Content::default(), vec![done]);
             writer.hand_over(&mut vec![last]);
@@ -155,19 +156,14 @@ impl Inbox {
         }
     }
 
-    /// Parks those of these owners' partitions for which something has arrived that cannot be read.
+    /// Parks the partitions for which something has arrived that cannot be read.
     fn park(&self, owners: &[Arc<Ownership>], unreadable: Vec<(PartitionId, String)>) {
+        let parking = Parking::new(&self.nodes, &self.committer.activities, &self.committer.store);
         for (partition, reason) in unreadable {
             if let Some(owner) = self.owner_of(owners, partition) {
-                self.parking().park(&owner, &reason);
+                parking.park(&owner, &reason);
             }
         }
-    }
-
-    fn parking(&self) -> Parking {
-        let Committer { activities, store, .. } = &*self.committer;
-        let (activities, store) = (Arc::clone(activities), Arc::clone(store));
-        Parking { nodes: Arc::clone(&self.nodes), activities, store }
     }
 
     /// Hands requests to these owners. Those that cannot be read are refused.
@@ -190,8 +186,9 @@ impl Inbox {
         }
     }
 
-    /// The one of these owners that owns a partition. `None` if it is leaving or lost meanwhile: the next
-    /// owner, which may be this node again, receives what was received for this one.
+    /// The owner of this partition. `None` if the partition is leaving or has been lost in the
+    /// meantime: the next owner, which may be this node again, receives the same messages and
+    /// requests.
     fn owner_of(
         &self,
         owners: &[Arc<Ownership>],
@@ -205,7 +202,7 @@ impl Inbox {
     }
 }
 
-/// A write that makes received messages those of the partition.
+/// A write that stores received messages as messages of the partition.
 fn write(owner: Arc<Ownership>, received: Vec<ReceivedMessage>) -> Write {
     let content = Content { received, ..Content::default() };
     Write::between_nodes(owner, content, Vec::new())

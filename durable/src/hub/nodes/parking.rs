@@ -1,5 +1,5 @@
-//! Partitions of which something stored cannot be read. They are parked: no node runs such a partition
-//! until an operator retries it, so that its damage does not stop the others.
+//! Parking: if stored data of a partition cannot be read, no node runs the partition until an
+//! operator retries it, so that the damage does not stop the other partitions.
 
 use std::sync::Arc;
 
@@ -9,19 +9,28 @@ use crate::hub::work::activities::Activities;
 use crate::protocol::PartitionId;
 use crate::store::{Epoch, Store, StoreError, chain};
 
-/// Parks a partition of this node that has met an error.
+/// Parks a partition of this node that has encountered an error.
 #[derive(Clone, Debug)]
 pub(crate) struct Parking {
-    pub(crate) nodes: Arc<Nodes>,
-    pub(crate) activities: Arc<Activities>,
-    pub(crate) store: Arc<dyn Store>,
+    nodes: Arc<Nodes>,
+    activities: Arc<Activities>,
+    store: Arc<dyn Store>,
 }
 
 impl Parking {
+    pub(crate) fn new(
+        nodes: &Arc<Nodes>,
+        activities: &Arc<Activities>,
+        store: &Arc<dyn Store>,
+    ) -> Self {
+        let (nodes, activities) = (Arc::clone(nodes), Arc::clone(activities));
+        Self { nodes, activities, store: Arc::clone(store) }
+    }
+
     /// Gives up an ownership, because some of the partition's stored data cannot be read.
     ///
-    /// The partition is parked before its replies are dropped: the requests are sent to the next owner
-    /// then, and must be refused.
+    /// The partition is parked before its replies are dropped, because the requests are then sent
+    /// to the next owner, and must be refused.
     pub(crate) fn park(&self, owner: &Ownership, reason: &str) {
         if owner.is_lost() {
             return;

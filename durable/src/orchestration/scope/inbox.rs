@@ -188,20 +188,9 @@ impl Inbox {
 /// Random waits, events and drops, compared with a list of waits and a list of events.
 #[cfg(test)]
 mod tests {
+    use super::super::random::Random;
     use super::*;
     use crate::protocol::REPLAY_VERSION;
-
-    /// A small generator, so that a seed reproduces a run.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, end: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 % 1_000_000).unwrap() % end
-        }
-    }
 
     /// The model of one name: the n-th oldest wait has the n-th oldest event.
     #[derive(Default)]

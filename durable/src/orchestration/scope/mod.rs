@@ -14,6 +14,8 @@
 mod groups;
 mod inbox;
 mod patches;
+#[cfg(test)]
+mod random;
 mod refusal;
 mod section;
 mod tasks;

@@ -120,21 +120,10 @@ impl Tasks {
 mod tests {
     use std::panic::Location;
 
+    use super::super::random::Random;
     use super::*;
     use crate::orchestration::request::Ask;
     use crate::protocol::{InstanceId, Json, Timestamp};
-
-    /// A small generator, so that a seed reproduces a run.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, end: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            usize::try_from(self.0 % 1_000_000).unwrap() % end
-        }
-    }
 
     /// A task as rules 1 to 3 describe it.
     #[derive(Clone, Copy, Debug, Default)]
