@@ -1,7 +1,7 @@
 //! Diagnostics of the attributes: every rule is broken once, every feature is used once.
 //!
-//! Each file under `ui/<attribute>/fail` breaks one rule; the compiler's output is in the `.stderr`
-//! file of the same name, which is reviewed as user interface. After a deliberate change,
+//! Each file under `ui/<attribute>/fail` breaks one rule. The compiler's output is in the `.stderr`
+//! file of the same name, which is reviewed like a user interface. After a deliberate change,
 //! `TRYBUILD=overwrite cargo test -p tests --test ui` regenerates them. Files under
 //! `ui/<attribute>/pass` are programs without a warning.
 

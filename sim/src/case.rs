@@ -1,7 +1,7 @@
-//! A case: all that a run needs, as data.
+//! A case: everything that a run needs, as data.
 //!
-//! A seed draws a case before the run begins. A failing run leaves its case, with the choices that
-//! its schedule made, so that it can be repeated at any later commit and made smaller.
+//! A seed draws a case before the run begins. A failing run saves its case, together with the
+//! choices of its schedule, so that the case can be repeated at any later commit and made smaller.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,20 +13,20 @@ use serde_json::Value;
 use crate::client::{Op, draw_scripts};
 use crate::faulty::Fault;
 
-/// The format of the files. It changes when old ones cannot be read any more.
+/// The format of the files. It changes when old files can no longer be read.
 const FORMAT: u32 = 1;
 
-/// All that a run needs.
+/// Everything that a run needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) format: u32,
-    /// The seed that drew it, which also makes the ids.
+    /// The seed that drew it, from which the ids are derived, too.
     pub(crate) seed: u64,
-    /// What goes wrong with it, or went wrong before that was mended.
+    /// Its failure, or the failure that it had before the fault was fixed.
     #[serde(default)]
     pub(crate) shows: String,
     pub(crate) options: Options,
-    /// The internal sizes that are not those of production.
+    /// The internal sizes that differ from those in production.
     pub(crate) sizes: BTreeMap<String, usize>,
     /// A fault that is planted in the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,12 +63,12 @@ impl Case {
     /// The case of a seed, without its schedule, which is drawn while it runs.
     pub(crate) fn draw(choices: &mut Choices, nodes: Option<usize>) -> Self {
         let clients = draw_scripts(choices);
-        // Numbers of its own, so that it changes no other choice.
+        // A generator of its own, so that it changes no other choice.
         let drawn = [1, 1, 1, 2, 3][Generator::new(!choices.seed()).below(5) as usize];
         let nodes = nodes.unwrap_or(drawn);
         let mut one_of = |all: &[usize]| choices.one_of(Stream::Swarm, all);
-        // 0 is the size in production. Some seeds have all sizes tiny, because some faults need
-        // several at once.
+        // 0 means the size in production. In some seeds all sizes are tiny, because some faults
+        // need several tiny sizes at once.
         let size: &[usize] = match one_of(&[0, 1, 2, 2]) {
             0 => &[1],
             1 => &[1, 1, 2],
@@ -105,7 +105,7 @@ impl Case {
         Choices::repeat(self.seed, &self.deviations)
     }
 
-    /// The number of nodes of all programs: the parts of operations that are named.
+    /// The number of nodes of all programs.
     pub(crate) fn nodes(&self) -> usize {
         fn count(value: &Value) -> usize {
             match value {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use durable::protocol::Timestamp;
 use durable::testing::sim::{Choices, HubClock, Stream};
 
-/// How far the wall clock is set, and how much time passes between two looks.
+/// How far the wall clock is set, and how much time passes between two reads of it.
 const AMOUNTS: [Duration; 7] = [
     Duration::from_micros(1),
     Duration::from_micros(999),
@@ -19,13 +19,13 @@ const AMOUNTS: [Duration; 7] = [
     Duration::from_hours(24 * 365),
 ];
 
-/// Time may run slower by this part of what passes.
+/// Time may run slower by this fraction.
 const SLOWER_BY: u32 = 16;
 
 /// Timestamps have microseconds.
 const ROUNDED: Duration = Duration::from_micros(2);
 
-/// Sets the clocks of a machine as a seed wants, and checks what the hub makes of them.
+/// Sets the clocks of a machine as a seed chooses, and checks the time of the hub.
 pub(crate) fn run(seed: u64) -> Result<(), String> {
     let mut choices = Choices::new(seed);
     let amount = |choices: &mut Choices| choices.one_of(Stream::Time, &AMOUNTS);
@@ -39,7 +39,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
             1 => calendar = calendar.after(amount(&mut choices)),
             _ => {}
         }
-        // What happens between two looks, nobody can tell from the time that passes.
+        // A change of the wall clock between two reads cannot be told from the passing of time.
         last = last.max(clock.now(calendar, passed));
         let step = amount(&mut choices);
         passed += step;

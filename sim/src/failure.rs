@@ -1,10 +1,11 @@
 //! Which failures are the same.
 
-/// The kind of a failure: its rule, and its words without numbers and names.
+/// The kind of a failure: its rule, and its text without numbers and names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kind(Vec<String>);
 
-/// This many words tell failures of a rule apart. What follows is about the single case.
+/// The first words tell the failures of a rule apart. The rest of the text describes the individual
+/// case.
 const WORDS: usize = 9;
 
 impl Kind {

@@ -1,7 +1,7 @@
-//! A store that breaks its contract: does a rule see it?
+//! A store that breaks its contract, to test whether a rule detects it.
 //!
-//! Each fault is one that a store or its caller could have. They are planted at the boundary of the
-//! hub, so one build has them all; `planted/` has those inside of it.
+//! Each fault is one that a store or its caller could have. These faults are at the boundary of the
+//! hub, so one build contains all of them; `planted/` has faults inside the hub.
 
 use std::ops::Range;
 use std::path::Path;
@@ -33,15 +33,15 @@ pub(crate) enum Fault {
     LostMessage,
     /// A message that has taken effect stays in the store.
     KeptMessage,
-    /// The last two events of an episode change places.
+    /// The last two events of an episode are swapped.
     SwappedEvents,
     /// A read of messages returns the last one twice.
     PageTwice,
-    /// A read of messages leaves out the first one.
+    /// A read of messages omits the first one.
     SkippedMessage,
-    /// A read of due times leaves out the first one.
+    /// A read of due times omits the first one.
     SkippedDueTime,
-    /// A read of a history leaves out its last event.
+    /// A read of a history omits its last event.
     ShortHistory,
 }
 
@@ -128,7 +128,7 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError> {
         let mut due = self.store.due(partition, after, until, limit)?;
-        // The rules read all at once, and must get all of them.
+        // The rules read everything at once, and must get everything.
         if limit < usize::MAX && self.has(Fault::SkippedDueTime) && !due.is_empty() {
             due.remove(0);
         }

@@ -47,13 +47,13 @@ use self::run::run;
 use self::search::{Search, Sum, now, on_large_stack, run_seed};
 use self::shrink::Shrinker;
 
-/// Where the cases of failing runs are written.
+/// The folder for the cases of failing runs.
 const FAILED: &str = "target/sim";
 
 /// How many failing seeds are made smaller.
 const SHRUNK_MAX: usize = 3;
 
-/// Runs a hub under seeds.
+/// Runs a simulated hub for each of many seeds.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct Args {
@@ -72,7 +72,7 @@ struct Args {
     /// Measures how many steps and seeds a second one core runs.
     #[arg(long)]
     bench: bool,
-    /// Plants a fault in the store, which a rule must see.
+    /// Plants a fault in the store, which a rule must detect.
     #[arg(long, value_enum)]
     fault: Option<Fault>,
     /// The number of processes that share the hub, whatever the seed says.
@@ -87,16 +87,17 @@ struct Args {
     /// Runs the store layer only.
     #[arg(long)]
     store: bool,
-    /// Prints what was done, even if nothing is wrong.
+    /// Prints the steps, even if the run does not fail.
     #[arg(long)]
     trace: bool,
-    /// Goes on after a failure.
+    /// Continues after a failure.
     #[arg(long)]
     keep_going: bool,
-    /// Prints what was met, and fails if what was not is another list than in this file.
+    /// Prints which marks were reached, and fails if those that were not differ from the list in
+    /// this file.
     #[arg(long)]
     unmet: Option<PathBuf>,
-    /// Leaves failing cases as large as they are.
+    /// Does not make failing cases smaller.
     #[arg(long)]
     no_shrink: bool,
 }
@@ -137,7 +138,7 @@ fn store_seeds(args: &Args) -> bool {
     store_layer::search(from..to, time, args.keep_going)
 }
 
-/// Repeats a case. Returns whether nothing is wrong.
+/// Repeats a case. Returns whether it succeeds.
 fn repeats(path: &Path, shows_trace: bool) -> bool {
     let case = match Case::read(path) {
         Ok(case) => case,
@@ -157,7 +158,7 @@ fn repeats(path: &Path, shows_trace: bool) -> bool {
     outcome.failure.is_none()
 }
 
-/// Runs seeds. Returns whether one has failed.
+/// Runs seeds. Returns whether any of them failed.
 #[expect(clippy::cast_precision_loss, reason = "it is printed with one digit")]
 fn seeds(args: &Args) -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -193,7 +194,8 @@ fn seeds(args: &Args) -> bool {
     !sum.failed.is_empty()
 }
 
-/// Prints what both layers have met. Returns whether what was not is another list than in the file.
+/// Prints which marks both layers have reached. Returns whether those that were not reached differ
+/// from the list in the file.
 fn is_unmet(args: &Args) -> bool {
     let Some(path) = &args.unmet else { return false };
     let wrong = met::compare(path);
@@ -227,7 +229,7 @@ fn report_failures(sum: &Sum, stays_large: bool) {
     }
 }
 
-/// Runs a case, and returns it with the schedule that was taken if it fails.
+/// Runs a case. If it fails, returns it with its schedule.
 fn attempt(case: &Case, choices: Choices) -> Option<(String, Case)> {
     let seed = choices.seed();
     let outcome = run(case, choices, false);

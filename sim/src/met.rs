@@ -1,7 +1,8 @@
-//! What the seeds have met, and what they have not.
+//! Which marks the seeds have reached, and which they have not.
 //!
-//! What no seed meets stands in a file with a reason for each. A mark that is neither met nor in
-//! the file is a hole in the simulation; a line in the file whose mark is met is out of date.
+//! A file lists the marks that no seed reaches, each with a reason. A mark that is neither reached
+//! nor in the file is a gap in the simulation. If a mark in the file is reached, the file is out of
+//! date.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use durable::testing::sim::{Mark, marks};
 
-/// All marks, by name, with the number of runs in which each was met.
+/// All marks, by name, with the number of runs in which each was reached.
 fn met() -> BTreeMap<&'static str, (&'static Mark, u64)> {
     let mut met: BTreeMap<&'static str, (&'static Mark, u64)> = BTreeMap::new();
     for mark in marks() {
@@ -31,7 +32,7 @@ pub(crate) fn table() -> String {
     text
 }
 
-/// Compares what was never met with a file. Returns what is wrong.
+/// Compares the marks that were never reached with a file. Returns the differences.
 pub(crate) fn compare(path: &Path) -> Vec<String> {
     let reasons = match std::fs::read_to_string(path) {
         Ok(text) => reasons(&text),

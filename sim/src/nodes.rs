@@ -5,26 +5,26 @@ use durable::testing::sim::{Choices, Stream};
 /// What may happen to one of several processes, or to all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// It looks whether it gains or loses partitions, as it does every second.
+    /// It checks whether it gains or loses partitions, as it does every second.
     Renews,
-    /// A process is opened in the place of one that has ended.
+    /// A process is opened in place of one that has ended.
     Opens,
-    /// It ends without a shutdown. Its leases go on until they expire.
+    /// It ends without a shutdown. Its leases stay valid until they expire.
     Dies,
-    /// The leases of those that died expire.
+    /// The leases of dead processes expire.
     Expires,
-    /// Its leases expire, and it does not know.
+    /// Its leases expire, and it does not notice.
     IsCutOff,
-    /// It can own partitions again.
+    /// It is reconnected, and can own partitions again.
     Reconnects,
-    /// It takes no steps for now.
+    /// It is frozen for a while, and takes no steps.
     Freezes,
     Wakes,
     ShutsDown,
     AllDie,
-    /// All end, and run other code from now on.
+    /// All processes end, and other code is deployed.
     IsDeployed,
-    /// Time passes at once.
+    /// The clock jumps ahead.
     Jumps,
 }
 
@@ -33,7 +33,8 @@ use Event::{
     ShutsDown, Wakes,
 };
 
-/// Each event, and one in how many steps it happens in: a seed draws one of these.
+/// Each event, with the average number of steps between two of them: a seed draws one of these
+/// lists.
 const RATES: [(Event, [u32; 4]); 12] = [
     (Renews, [10, 40, 40, 200]),
     (Opens, [20, 60, 60, 300]),
@@ -49,7 +50,7 @@ const RATES: [(Event, [u32; 4]); 12] = [
     (Jumps, [100, 1000, u32::MAX, u32::MAX]),
 ];
 
-/// How often what happens to several processes.
+/// How often each event happens.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     processes: u32,
@@ -64,7 +65,7 @@ impl Nodes {
         Self { processes, rates: RATES.map(rate).to_vec() }
     }
 
-    /// What happens after the present step, and to which process.
+    /// The event after the current step, and the process that it affects.
     pub(crate) fn next(&self, choices: &mut Choices) -> Option<(Event, usize)> {
         let happens = self.rates.iter().filter(|(_, rate)| choices.one_in(Stream::World, *rate));
         let event = happens.map(|(event, _)| *event).last()?;

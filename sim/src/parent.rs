@@ -1,7 +1,8 @@
-//! The process that watches the one that runs the seeds: a seed that ends its process is named.
+//! The parent process, which watches the process that runs the seeds. If a seed ends that process,
+//! the parent reports which one.
 //!
-//! A panic inside of a panic and a stack that overflows end a process at once. So the seeds run in
-//! a child, whose threads note in files which seed they run.
+//! A panic during a panic and a stack overflow end a process at once. Therefore the seeds run in a
+//! child, whose threads write to files which seeds they are running.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -12,16 +13,16 @@ use std::time::Duration;
 /// Set for the child.
 const CHILD: &str = "SIM_CHILD";
 
-/// How a process ends whose main thread panics.
+/// The exit code of a process whose main thread panics.
 const PANICKED: i32 = 101;
 
-/// How long a seed may take, on a machine that has other things to do.
+/// How long a seed may take on a busy machine.
 const SEED_MAX: Duration = Duration::from_secs(20);
 
-/// How often the parent looks after its child.
+/// How often the parent checks its child.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Where the threads of the child note their seeds.
+/// The folder in which the threads of the child write their seeds.
 fn folder() -> PathBuf {
     Path::new("target/sim/running").to_owned()
 }
@@ -67,7 +68,8 @@ pub(crate) fn watch() -> ExitCode {
     }
 }
 
-/// Waits for the end of the child. `None` if one of its seeds does not end, so that it was killed.
+/// Waits for the end of the child. `None` if one of its seeds did not end, so that the child was
+/// killed.
 #[expect(clippy::disallowed_methods, reason = "nothing tells how long a seed has run already")]
 fn wait(mut child: Child, folder: &Path) -> io::Result<Option<ExitStatus>> {
     loop {
@@ -91,7 +93,7 @@ fn running(folder: &Path) -> Vec<String> {
     noted.map(|seed| seed.trim().to_owned()).collect()
 }
 
-/// The note of a thread, which is removed when the thread ends. Without a parent there is none.
+/// The file of a thread, which is removed when the thread ends. Absent without a parent.
 #[derive(Debug)]
 pub(crate) struct Note(Option<(File, PathBuf)>);
 

@@ -1,6 +1,6 @@
-//! Cases as a person reads them: programs and operations in the manner of Rust.
+//! Cases in a readable form: programs and operations look like Rust.
 //!
-//! The text is made of the JSON of a value, so nothing here knows the grammar.
+//! The text is derived from the JSON of a value, so this file does not depend on the grammar.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ pub(crate) fn call(value: &impl Serialize) -> String {
     serde_json::to_value(value).map(|value| print(&value, 0)).unwrap_or_default()
 }
 
-/// As [`call`], on one line that is not too long.
+/// Like [`call`], if it fits on one line.
 pub(crate) fn brief(value: &impl Serialize) -> String {
     let text = serde_json::to_value(value).map(|value| one_line(&value)).unwrap_or_default();
     match text.char_indices().nth(WIDTH) {

@@ -1,4 +1,4 @@
-//! What a failure looks like: what is wrong, how to repeat it, and what was done.
+//! The report of a failure: what is wrong, how to repeat it, and the steps.
 
 use std::fmt::{self, Display, Write as _};
 use std::path::Path;
@@ -54,12 +54,12 @@ impl Display for Report<'_> {
     }
 }
 
-/// The steps that did something, with who did it and when.
+/// The steps that had an effect, with their actors and times.
 pub(crate) fn table(log: &[LogLine]) -> String {
     let mut text = format!("  {:>6}  {:>12}  {:12}  what\n", "step", "time", "actor");
     let (mut actor, mut shown) = ("", 0);
     let began = log.first().map(|line| line.time).unwrap_or_default();
-    // What came last is what went wrong.
+    // The last steps show what went wrong.
     let first = log.iter().rev().filter(|line| !line.what.is_empty()).nth(LINES_MAX - 1);
     let first = first.map_or(0, |line| line.step);
     for line in log {

@@ -1,4 +1,4 @@
-//! One seed: chaos, then calm, then a restart that must change nothing.
+//! One seed: a chaotic phase, then a calm phase, and then a restart that must change nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::nodes::{Event, Nodes};
 use crate::rules::Committed;
 use crate::trace;
 
-/// After this many steps of the calm phase, a run must have come to rest.
+/// The most steps of the calm phase until a run must be at rest.
 const CALM_MAX: u64 = 40_000;
 
-/// How often everything is resumed, because clients suspend something again.
+/// The most rounds of resuming everything, because clients suspend instances again.
 const RESUMED_MAX: u32 = 100;
 
-/// After this many steps of a shutdown, it must be over.
+/// The most steps of a shutdown.
 const SHUTDOWN_MAX: u32 = 20_000;
 
 /// How far a clock may jump ahead.
@@ -36,8 +36,8 @@ const JUMPS: [Duration; 6] = [
     Duration::from_hours(24 * 365),
 ];
 
-/// One in how many steps is followed by a crash, a clean restart, a deployment of other code, a jump
-/// of the clock, a failure of the store, and the end of the hub's runtime.
+/// The average number of steps between two crashes, clean restarts, deployments of other code,
+/// jumps of the clock, failures of the store, and ends of the hub's runtime.
 struct Rates([u32; 6]);
 
 impl Rates {
@@ -54,7 +54,7 @@ impl Rates {
     }
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) steps: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Outcome {
     pub(crate) crashes: u32,
     pub(crate) failure: Option<String>,
     pub(crate) log: Vec<LogLine>,
-    /// How long the rules took.
+    /// The time that the rules took.
     pub(crate) in_rules: Duration,
     /// The choices of the schedule that were not 0.
     pub(crate) deviations: Vec<Deviation>,
@@ -76,7 +76,7 @@ struct Run {
     committed: Committed,
     clients: Clients,
     case: Case,
-    /// The processes that are open.
+    /// The open processes.
     hubs: Vec<Option<TaskHub>>,
     crashes: u32,
     began: Timestamp,
@@ -88,7 +88,7 @@ pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
     trace::begin();
     let committed = Committed::default();
     let observer = Box::new(committed.clone());
-    // A faulty store is that of one process.
+    // A faulty store has only one process.
     let processes = if case.fault.is_some() { 1 } else { case.options.nodes.max(1) };
     let store: Arc<dyn Store>;
     let world = if processes > 1 {
@@ -186,7 +186,7 @@ impl Run {
         }
     }
 
-    /// What may happen to one of several processes.
+    /// Events of one of several processes.
     fn disturb_nodes(&mut self, nodes: &mut Nodes) {
         let Some((event, number)) = self.world.choose(|choices| nodes.next(choices)) else {
             return;
@@ -219,7 +219,7 @@ impl Run {
         }
     }
 
-    /// All processes run, and have what they should own.
+    /// Lets all processes run and own the partitions that they should own.
     fn mend(&mut self) {
         if self.hubs.len() == 1 || self.has_failed() {
             return;
@@ -234,12 +234,12 @@ impl Run {
         }
     }
 
-    /// A process that is open.
+    /// An open process.
     fn hub(&self) -> Option<TaskHub> {
         self.hubs.iter().flatten().next().cloned()
     }
 
-    /// What may happen to a process from outside.
+    /// Events of a process that come from outside.
     fn disturb(&mut self, rates: &Rates) {
         let happens = |rate: u32| self.world.choose(|choices| choices.one_in(Stream::World, rate));
         let [crash, restart, deploy, jump, breakage, runtime] = rates.0.map(happens);
@@ -265,8 +265,8 @@ impl Run {
         }
     }
 
-    /// A fault has happened that the hub does not survive. Everybody is told, the hub shuts down, and
-    /// another one opens.
+    /// Called after a fault that the hub does not survive: all waiters get the error, the hub shuts
+    /// down, and another one is opened.
     fn fall_over(&mut self) {
         self.clients.hold(true);
         for _ in 0..SHUTDOWN_MAX {
@@ -302,7 +302,7 @@ impl Run {
         }
     }
 
-    /// Steps until something is so.
+    /// Takes steps until a condition holds.
     fn until(&self, what: &str, is_so: impl Fn(&Simulation) -> bool) {
         for _ in 0..SHUTDOWN_MAX {
             if is_so(&self.world) || self.has_failed() {
@@ -317,7 +317,8 @@ impl Run {
         }
     }
 
-    /// Resumes what clients suspended, also those who went on only because of that.
+    /// Resumes everything that clients have suspended, including the instances that clients suspend
+    /// only after others have been resumed.
     fn resume_all(&mut self) {
         for _ in 0..RESUMED_MAX {
             if self.has_failed() {
@@ -332,7 +333,7 @@ impl Run {
         self.world.fail("I14 an instance cannot be resumed".to_owned());
     }
 
-    /// Nobody could go on, so a restart changes nothing.
+    /// No actor could continue, so a restart must change nothing.
     fn restart(&mut self) {
         if self.has_failed() {
             return;
@@ -350,7 +351,7 @@ impl Run {
     }
 
     fn has_failed(&self) -> bool {
-        // A year is the longest time of a program, so nothing may sleep for so long.
+        // A year is the longest time in a program, so no instance may sleep for that long.
         let passed = self.world.now().since(self.began);
         if passed > Duration::from_hours(24 * 365 * 1000) {
             self.world.fail("I15 something sleeps past its time".to_owned());
@@ -395,14 +396,14 @@ impl Run {
         self.open();
     }
 
-    /// Nobody hears of a process any more.
+    /// No client may hear from the process any more.
     fn cut_off(&mut self, number: usize) {
         self.hubs[number] = None;
         self.clients.cut_off(number);
         self.committed.cut_off();
     }
 
-    /// Steps until nobody can go on.
+    /// Takes steps until no actor can continue.
     fn rest(&mut self, when: &str) {
         for _ in 0..CALM_MAX {
             if self.has_failed() || !self.world.step() {
@@ -412,7 +413,7 @@ impl Run {
         self.world.fail(format!("I15 it does not come to rest, {when}"));
     }
 
-    /// The orchestrations with such a status.
+    /// The orchestrations with one of these statuses.
     fn ids(&self, is_wanted: impl Fn(RuntimeStatus) -> bool) -> Vec<String> {
         let all = self.store.instances(&InstanceFilter::default(), None, usize::MAX);
         let all = all.map(|page| page.instances).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Runs many seeds on several threads, and sums up what came of them.
+//! Runs many seeds on several threads, and sums up the results.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,10 +17,10 @@ use crate::run::{Outcome, run};
 /// One seed in this many runs twice, and is repeated from its choices, and must do the same.
 const TWICE: u64 = 16;
 
-/// Some programs are deep, and nothing of a stack costs memory before it is used.
+/// Some programs are deeply nested, and the unused part of a stack costs no memory.
 const STACK: usize = 256 << 20;
 
-/// What is searched, and for how long.
+/// Which seeds are run, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search {
     pub(crate) from: u64,
@@ -30,11 +30,11 @@ pub(crate) struct Search {
     pub(crate) keeps_going: bool,
     /// A fault that is planted in the store.
     pub(crate) fault: Option<Fault>,
-    /// The number of processes that share a hub, whatever a seed says.
+    /// The number of processes that share a hub, instead of the number that a seed draws.
     pub(crate) nodes: Option<usize>,
 }
 
-/// What came of all seeds.
+/// The result of all seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {
     pub(crate) seeds: u64,
@@ -43,11 +43,11 @@ pub(crate) struct Sum {
     episodes: u64,
     crashes: u64,
     in_rules: Duration,
-    /// The failing cases, with what failed.
+    /// The failing cases, with their failures.
     pub(crate) failed: BTreeMap<u64, (Case, String)>,
 }
 
-/// Calls this on a thread whose stack is large enough for every program.
+/// Calls the function on a thread whose stack is large enough for every program.
 pub(crate) fn on_large_stack<T: Send>(call: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, call);
@@ -87,7 +87,7 @@ impl Search {
                     run_seed(seed, self.fault, self.nodes, false)
                 }));
                 let Ok((case, outcome)) = ran else {
-                    // What a panic leaves behind is unknown, so no other seed runs.
+                    // The state after a panic is unknown, so no further seeds are run.
                     println!("FAILED I21 a panic leaves the hub\n  seed {seed}");
                     std::process::exit(1);
                 };
@@ -111,7 +111,8 @@ impl Search {
     }
 }
 
-/// Runs some seeds a second time, and from the choices that were made: it is the same.
+/// Runs some seeds a second time, and also repeats them from their choices. The results must be the
+/// same.
 fn differs(case: &Case, first: &Outcome) -> Option<String> {
     if !case.seed.is_multiple_of(TWICE) {
         return None;

@@ -1,14 +1,14 @@
 //! Makes a failing case smaller, for as long as it fails in the same way.
 //!
-//! A case is edited as JSON, so nothing here knows the grammar: what no longer is a case is
-//! passed over. Rules:
-//! 1. A smaller case is taken only if it fails with the same rule and in the same words, except for
-//!    numbers and names. Another failure is kept beside it, and not followed.
-//! 2. Each edit is tried with the same schedule, and then with schedules of the same kind that are
-//!    drawn anew, because an edit moves all that comes after it.
+//! A case is edited as JSON, so this file does not depend on the grammar: an edit whose result is
+//! not a case is skipped. Rules:
+//! 1. A smaller case is accepted only if it fails with the same rule and the same text, except for
+//!    numbers and names. Any other failure is kept, but not shrunk.
+//! 2. Each edit is tried with the same schedule, and then with newly drawn schedules of the same
+//!    kind, because an edit shifts everything after it.
 //! 3. The numbers of events and of operations of entities are left alone, because a rule tells the
 //!    operations apart by them, and they increase with each operation of a client.
-//! 4. The passes: whole clients, sizes, operations, programs, values, and at last the schedule.
+//! 4. The passes are: whole clients, sizes, operations, programs, values, and finally the schedule.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,22 +25,22 @@ use crate::search::now;
 const RUNS_MAX: u32 = 2000;
 /// The most time.
 const TIME_MAX: Duration = Duration::from_mins(1);
-/// How many schedules are drawn anew for an edit.
+/// The number of schedules that are drawn for an edit.
 const REDRAWN: u64 = 3;
 
-/// What a run of a case shows: its failure, and the case with the schedule that was taken.
+/// The result of a failing run: the failure, and the case with its schedule.
 pub(crate) type Attempt = Option<(String, Case)>;
 
-/// A case that is made smaller.
+/// A case that is being made smaller.
 pub(crate) struct Shrinker<R> {
-    /// The smallest case so far, and what it shows.
+    /// The smallest case so far, and its result.
     pub(crate) case: Case,
     pub(crate) failure: String,
     kind: Kind,
     run: R,
     pub(crate) runs: u32,
     began: Instant,
-    /// Other failures that were met, the first of each kind.
+    /// Other failures that occurred, the first of each kind.
     pub(crate) others: BTreeMap<Kind, (String, Case)>,
 }
 
@@ -50,7 +50,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         Self { case, failure, kind, run, runs: 0, began: now(), others: BTreeMap::new() }
     }
 
-    /// Makes the case as small as it becomes.
+    /// Makes the case as small as possible.
     pub(crate) fn shrink(&mut self) {
         loop {
             let before = size(&self.json());
@@ -76,7 +76,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         self.runs >= RUNS_MAX || self.began.elapsed() > TIME_MAX
     }
 
-    /// Takes this case if it fails in the same way.
+    /// Accepts this case if it fails in the same way.
     fn accepts(&mut self, json: Value, redrawn: u64) -> bool {
         let Ok(case) = serde_json::from_value::<Case>(json) else { return false };
         if case == self.case || !keeps_numbers(&case, &self.case) {
@@ -86,7 +86,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
             return true;
         }
         (0..redrawn).any(|number| {
-            // The first has the manner of the seed, the others have their own.
+            // The first one has the policy of the seed, the others have their own.
             let mut choices = Choices::new(case.seed.wrapping_add(number << 32));
             let _ = Case::draw(&mut choices, Some(case.options.nodes));
             self.fails(&case, choices)
@@ -126,7 +126,8 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         }
     }
 
-    /// Sizes are those of production, and options the simplest, unless that hides the failure.
+    /// Sets sizes to those of production and options to the simplest ones, unless that hides the
+    /// failure.
     fn simplify_options(&mut self) {
         for all_at_once in [true, false] {
             let names: Vec<_> = self.case.sizes.keys().cloned().collect();
@@ -159,7 +160,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         }
     }
 
-    /// Makes each part of the programs and operations simpler, from the outside in.
+    /// Simplifies each part of the programs and operations, from the outside in.
     fn simplify_all(&mut self) {
         let mut at = 0;
         loop {
@@ -173,7 +174,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         }
     }
 
-    /// Tries simpler values in the place of one.
+    /// Tries simpler values in place of a value.
     fn simplify(&mut self, json: &Value, pointer: &str) -> bool {
         let Some(value) = json.pointer(pointer) else { return false };
         let mut json = json.clone();
@@ -185,7 +186,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         })
     }
 
-    /// Leaves out what the schedule does not need: whole streams first.
+    /// Removes choices that the schedule does not need, whole streams first.
     fn shorten_schedule(&mut self) {
         let mut streams: Vec<_> = self.case.deviations.iter().map(|it| it.0.clone()).collect();
         streams.dedup();
@@ -210,7 +211,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
     }
 }
 
-/// Whether an edited case has no numbers of operations but those that it had, in their order.
+/// Whether an edit added no numbers of operations and kept their order.
 fn keeps_numbers(edited: &Case, case: &Case) -> bool {
     let mut before = numbers(case);
     numbers(edited).all(|number| before.any(|it| it == number))
@@ -221,7 +222,7 @@ fn numbers(case: &Case) -> impl Iterator<Item = u64> {
     case.clients.iter().flatten().filter_map(Op::number)
 }
 
-/// Simpler values, the simplest first: a part of a list, a part in the place of the whole, nothing,
+/// Simpler values, the simplest first: a part of a list, a part in place of the whole, nothing,
 /// smaller numbers, other names.
 fn simpler(value: &Value) -> Vec<Value> {
     let mut all = Vec::new();
@@ -253,7 +254,7 @@ fn simpler(value: &Value) -> Vec<Value> {
     all
 }
 
-/// The objects and names inside of a value, which may stand in its place.
+/// The objects and names inside a value, which may replace it.
 fn parts(value: &Value, all: &mut Vec<Value>) {
     let inner: Vec<&Value> = match value {
         Value::Array(list) => list.iter().collect(),
@@ -270,7 +271,7 @@ fn parts(value: &Value, all: &mut Vec<Value>) {
     }
 }
 
-/// The pointers of all values, the outer before the inner.
+/// The JSON pointers of all values, outer values before inner ones.
 fn collect(value: &Value, pointer: &str, all: &mut Vec<String>) {
     all.push(pointer.to_owned());
     match value {
@@ -308,7 +309,7 @@ mod tests {
         serde_json::to_string(&case.clients).unwrap()
     }
 
-    /// A case with all that fails below, and much else.
+    /// A case with everything that fails below, and much else.
     fn large() -> Case {
         let drawn = (0..).map(|seed| Case::draw(&mut Choices::new(seed), None));
         let is_large = |case: &Case| {

@@ -1,6 +1,6 @@
-//! What orchestrators saw, for the rules that the store alone cannot show.
+//! What orchestrators observed, for rules that cannot be checked with the store alone.
 //!
-//! Strict replays run on threads of their own, where nothing is noted.
+//! Strict replays run on threads of their own, where nothing is recorded.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +14,8 @@ use uuid::Uuid;
 pub(crate) const ORDERED: &str = "ordered";
 
 thread_local! {
-    /// The number of the deployed code. The threads of strict replays have the last one, in which
-    /// patches decide alone.
+    /// The number of the deployed code. The threads of strict replays have the last number, with
+    /// which only patches decide.
     static DEPLOYMENT: Cell<u8> = const { Cell::new(u8::MAX) };
     static SEEN: RefCell<Seen> = RefCell::default();
 }
@@ -23,7 +23,7 @@ thread_local! {
 #[derive(Default)]
 struct Seen {
     wrong: Option<String>,
-    /// The executions in which a deployment may have changed what is done after other code began.
+    /// The executions that other code began and whose behaviour a deployment may have changed.
     changed: BTreeSet<ExecutionId>,
     /// Which execution made each GUID.
     guids: BTreeMap<Uuid, (ExecutionId, u64)>,
@@ -31,7 +31,7 @@ struct Seen {
     read: BTreeSet<(InstanceId, u64)>,
     /// The operations of clients that may take effect after later ones.
     unordered: BTreeSet<u64>,
-    /// How often the body of each activity has run.
+    /// How often the body of each activity has been run.
     runs: BTreeMap<(ExecutionId, i32), u32>,
 }
 
@@ -49,18 +49,18 @@ pub(crate) fn deploy() {
     DEPLOYMENT.set(deployment().saturating_add(1));
 }
 
-/// Notes that something is wrong.
+/// Records a failure.
 pub(crate) fn wrong(what: &str) {
     SEEN.with_borrow_mut(|seen| _ = seen.wrong.get_or_insert_with(|| what.to_owned()));
 }
 
-/// What was wrong first.
+/// The first failure.
 pub(crate) fn failure() -> Option<String> {
     SEEN.with_borrow(|seen| seen.wrong.clone())
 }
 
-/// Notes that a deployment may have changed an execution without a patch. What it recorded before
-/// then belongs to other code.
+/// Records that a deployment may have changed an execution without a patch. Events that were
+/// recorded before then belong to other code.
 pub(crate) fn note_change(execution: ExecutionId) {
     SEEN.with_borrow_mut(|seen| seen.changed.insert(execution));
 }
@@ -70,7 +70,7 @@ pub(crate) fn has_changed(execution: ExecutionId) -> bool {
 }
 
 /// I18: a GUID is different from all others, and the same in replays. Executions that begin at the
-/// same moment under the same id may share it, which only virtual time makes likely.
+/// same moment under the same id may share a GUID, but only virtual time makes that likely.
 pub(crate) fn note_guid(ctx: &OrchestrationContext, guid: Uuid) {
     let maker = (ctx.execution_id(), ctx.generation());
     let first = SEEN.with_borrow_mut(|seen| *seen.guids.entry(guid).or_insert(maker));
@@ -79,19 +79,19 @@ pub(crate) fn note_guid(ctx: &OrchestrationContext, guid: Uuid) {
     }
 }
 
-/// Notes that an orchestrator got an event.
+/// Records that an orchestrator got an event.
 pub(crate) fn note_read(ctx: &OrchestrationContext, number: u64) {
     let id = ctx.instance_id().clone();
     SEEN.with_borrow_mut(|seen| _ = seen.read.insert((id, number)));
 }
 
-/// Whether an instance has read an event, in any execution. What a crash undid counts, too.
+/// Whether an instance has read an event, in any execution. A read that a crash undid counts, too.
 pub(crate) fn has_read(id: &InstanceId, number: u64) -> bool {
     SEEN.with_borrow(|seen| seen.read.contains(&(id.clone(), number)))
 }
 
-/// Notes that a client waits no longer for an operation, which another process may carry out after
-/// the next one.
+/// Records that a client no longer waits for an operation, which another process may carry out
+/// after the next one.
 pub(crate) fn note_unordered(number: u64) {
     SEEN.with_borrow_mut(|seen| _ = seen.unordered.insert(number));
 }
@@ -101,7 +101,7 @@ pub(crate) fn is_ordered(number: u64) -> bool {
     SEEN.with_borrow(|seen| !seen.unordered.contains(&number))
 }
 
-/// How often an activity has run, with this time.
+/// How often an activity has run, including this time.
 pub(crate) fn run_again(ctx: &ActivityContext) -> u32 {
     let key = (ctx.execution_id(), ctx.task_id());
     SEEN.with_borrow_mut(|seen| {

@@ -1,5 +1,5 @@
-//! Hubs that share a store, as processes share a database: who owns which partition, requests to the
-//! partitions of others, and what becomes of a partition that changes hands.
+//! Hubs that share a store, as processes share a database: the owners of partitions, requests to
+//! partitions of other hubs, and partitions that change hands.
 
 mod abandoned;
 mod contract;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use durable::prelude::*;
 use durable::testing::{MemoryCluster, MemoryNode};
 
-/// Longer than anything here takes, so that a test that waits in vain fails.
+/// Longer than any wait in these tests, so that a test that hangs fails.
 const LIMIT: Duration = Duration::from_mins(1);
 
 #[activity]
@@ -73,7 +73,7 @@ async fn two() -> ((MemoryNode, TaskHub), (MemoryNode, TaskHub)) {
     ((a, hub_a), (b, hub_b))
 }
 
-/// Waits until the store says so.
+/// Waits until the store meets a condition.
 async fn until(mut is_so: impl FnMut() -> bool) {
     within(async {
         while !is_so() {

@@ -1,4 +1,4 @@
-//! A partition changes hands: what is recorded stays, and what is not happens again.
+//! A partition changes hands: recorded work is kept, and unrecorded work is repeated.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -96,7 +96,7 @@ async fn a_message_does_not_overtake_one_from_before_its_sender_moved() {
 
 static GATES: AtomicU32 = AtomicU32::new(0);
 
-/// Ends when the test lets it.
+/// Ends when the test permits it.
 #[activity]
 async fn gated(n: u64) -> Result<u64> {
     GATES.fetch_add(1, Ordering::SeqCst);
@@ -124,7 +124,8 @@ async fn the_late_results_of_a_lost_partition_are_refused() {
     }
     until(|| GATES.load(Ordering::SeqCst) == 8).await;
     let hub_b = TaskHub::builder().store(b.clone()).open().await.unwrap();
-    // As a process that is stopped for a while: it runs on, and does not know.
+    // Like a process that is stopped for a while: it continues without knowing that it has lost its
+    // partitions.
     a.cut_off();
     until(|| b.partitions().len() == 8).await;
     until(|| GATES.load(Ordering::SeqCst) == 16).await;

@@ -1,4 +1,4 @@
-//! A partition that cannot be loaded is parked, and the others go on.
+//! A partition that cannot be loaded is parked, and the others continue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

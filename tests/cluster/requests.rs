@@ -94,8 +94,8 @@ async fn a_status_is_watched_from_any_node() {
     }
 }
 
-/// A generated id is new, so the store need not be asked whether it is taken: that would be a round
-/// trip for each start.
+/// A generated id is new, so it is not looked up in the store, which would cost a round trip for
+/// each start.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_generated_id_in_a_partition_of_this_node_reads_nothing() {
     let node = MemoryCluster::default().node();

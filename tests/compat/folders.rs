@@ -1,15 +1,15 @@
-//! Folders of every released format, opened for ever.
+//! Folders of every released format, which every later release must open.
 //!
-//! The folders of a format lie in `tests/compat/folders/v1/`: `closed` was shut down, so all of it stands in
-//! sled's tree; `killed` is a copy of a hub that was open, so much of it stands in the log only; `half`
+//! The folders of a format are in `tests/compat/folders/v1/`. `closed` was shut down, so everything
+//! is in sled's tree. `killed` is a copy of an open hub, so much of it is only in the log. `half`
 //! was written by a process that ended in the middle of a checkpoint, so tree and log overlap. They
-//! were written once, with the release that has the format, and are never written again. To record
-//! what is missing:
+//! were written once, by the release with this format, and are never written again. To record
+//! missing folders:
 //!
 //! ```text
 //! cargo test -p tests --test compat -- --ignored folders::record
 //! ```
-//! The functions in this file are those of the recordings, so they stay as they are.
+//! The functions in this file are those of the recordings, so they must not change.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,11 @@ use durable::schedule::{Schedule, ScheduleQuery};
 use durable::store::SledStore;
 use serde::{Deserialize, Serialize};
 
-/// When what is recorded as waiting is due: later than the recording takes, and past when it is opened.
+/// The due time of everything that waits in the recording: after the end of the recording, and
+/// before the folder is opened.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Whether the shop that activities ask is open: it was not when the folders were recorded.
+/// Whether the shop that activities call is open. It was closed when the folders were recorded.
 static IS_OPEN: AtomicBool = AtomicBool::new(false);
 
 #[activity]
@@ -131,7 +132,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         let target = to.join(entry.path().strip_prefix(from)?);
         if entry.file_type().is_dir() {
             std::fs::create_dir_all(target)?;
-        // The file that the log makes ahead holds nothing yet.
+        // The file that the log prepares in advance is still empty.
         } else if !entry.path().ends_with("log/next") {
             std::fs::copy(entry.path(), target)?;
         }
@@ -139,7 +140,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes instances in all states that there are.
+/// Creates instances in all states.
 async fn fill(hub: &TaskHub) -> Result<()> {
     hub.start(doubles(1).instance_id("completed").tag("team", "stock")).await?.result().await?;
     hub.start(sleeps().instance_id("sleeping")).await?;
@@ -171,7 +172,7 @@ async fn fill(hub: &TaskHub) -> Result<()> {
     Ok(())
 }
 
-/// Waits until the history of an instance is as it should be.
+/// Waits until the history of an instance meets a condition.
 async fn until(hub: &TaskHub, id: &str, is_so: impl Fn(&[String]) -> bool) -> Result<()> {
     loop {
         let history = hub.instance(id)?.history().await?;
@@ -183,7 +184,7 @@ async fn until(hub: &TaskHub, id: &str, is_so: impl Fn(&[String]) -> bool) -> Re
     }
 }
 
-/// Where the process that ends in the middle of a checkpoint has its hub.
+/// The folder of the process that ends in the middle of a checkpoint.
 const HALF: &str = "DURABLE_COMPAT_HALF";
 
 /// Fills a hub and ends when its first checkpoint writes.
@@ -191,7 +192,7 @@ async fn fill_and_abort(folder: &Path) -> Result<()> {
     let store = SledStore::options().overlay_bytes(1 << 20).open(folder)?;
     let hub = TaskHub::builder().store(store).partitions(4).open().await?;
     fill(&hub).await?;
-    // A checkpoint begins after half a MiB. Nobody reads these.
+    // A checkpoint begins after half a MiB. These values are never read.
     while std::fs::metadata(folder.join("sled/db"))?.len() == 0 {
         hub.instance("waiting")?.raise_event("Noise", &"x".repeat(200 << 10)).await?;
     }
@@ -297,7 +298,7 @@ async fn a_closed_folder_of_format_1_opens_and_continues() -> Result<()> {
 
 #[tokio::test]
 async fn a_half_checkpointed_folder_of_format_1_opens_and_continues() -> Result<()> {
-    // It has to show both layers.
+    // The folder must contain both layers.
     let folder = recorded().join("half");
     assert!(std::fs::metadata(folder.join("sled/db"))?.len() > 0);
     let has_log = |entry: std::io::Result<std::fs::DirEntry>| {

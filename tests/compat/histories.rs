@@ -1,14 +1,14 @@
-//! Histories of every released format, replayed for ever.
+//! Histories of every released format, which every later release must replay.
 //!
-//! The files of a format lie in `tests/compat/histories/v1/`. They are written once, with the
-//! release that has the format, and never again: what is wrong with an old file is wrong with the
-//! code that cannot replay it. To record what is not there yet:
+//! The files of a format are in `tests/compat/histories/v1/`. They are written once, by the release
+//! with this format, and never again: if an old file does not replay, the code is wrong. To record
+//! missing histories:
 //!
 //! ```text
 //! cargo test -p tests --test compat -- --ignored histories::record
 //! ```
-//! The orchestrators in this file are those of the recordings, so they stay as they are. What is
-//! recorded of a new kind of event gets a new one.
+//! The orchestrators in this file are those of the recordings, so they must not change. A new kind
+//! of event is recorded with a new orchestrator.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,14 +66,14 @@ async fn order(ctx: &OrchestrationContext, item: String, cents: u32) -> Result<S
     }
 }
 
-/// `order`, after somebody has thought better of the timer.
+/// `order`, after a change that removes the timer.
 #[orchestrator]
 async fn changed_order(ctx: &OrchestrationContext, item: String, cents: u32) -> Result<u64> {
     reserve(&item, 2).await?;
     Ok(charge(cents).await?)
 }
 
-/// Does something else for an error of its own than for any other.
+/// Treats its own error type differently from any other error.
 #[orchestrator]
 async fn restock(ctx: &OrchestrationContext) -> Result<()> {
     match order_more("tea").await {
@@ -83,7 +83,7 @@ async fn restock(ctx: &OrchestrationContext) -> Result<()> {
     Ok(())
 }
 
-/// An event that comes before a timer, and one that does not.
+/// An event that arrives before a timer fires, and one that does not.
 #[orchestrator]
 async fn approval(ctx: &OrchestrationContext) -> Result<Option<String>> {
     let asked = ctx.current_utc_datetime();
@@ -108,7 +108,7 @@ async fn child(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
     }
 }
 
-/// Children that succeed, fail, fail and are retried, and are left to themselves.
+/// Children that succeed, that fail, that fail and are retried, and that are not awaited.
 #[orchestrator]
 async fn family(ctx: &OrchestrationContext) -> Result<u32> {
     ctx.start(child(7).instance_id("left-alone"))?;
@@ -126,7 +126,7 @@ async fn patched(ctx: &OrchestrationContext) -> Result<u64> {
     Ok(charge(1).await?)
 }
 
-/// Several rounds, each in an execution of its own.
+/// Several rounds, each in a separate execution.
 #[orchestrator]
 async fn rounds(ctx: &OrchestrationContext, round: u32, notes: Vec<String>) -> Result<u32> {
     let note = ctx.wait_for_external_event::<String>("note").await?;
@@ -156,8 +156,8 @@ impl Stock {
     }
 }
 
-/// Signals, now and later; calls that succeed and fail; a critical section that is left in between,
-/// and one that is given up.
+/// Immediate and delayed signals; calls that succeed and fail; a critical section that ends before
+/// the orchestration does, and one that is abandoned.
 #[orchestrator]
 async fn inventory(ctx: &OrchestrationContext) -> Result<u32> {
     Stock::at("tea").add(5).signal()?;
@@ -175,7 +175,7 @@ async fn inventory(ctx: &OrchestrationContext) -> Result<u32> {
     }
 }
 
-/// Keeps an entity to itself for a while.
+/// Keeps an entity locked for a while.
 #[orchestrator]
 async fn holder(ctx: &OrchestrationContext) -> Result<()> {
     let _section = ctx.lock_entities(Stock::at("held")).await?;
@@ -183,7 +183,7 @@ async fn holder(ctx: &OrchestrationContext) -> Result<()> {
     Ok(())
 }
 
-/// Plays each of these once, and gives its history under the name of its file.
+/// Runs each of these once, and returns its history under the name of its file.
 async fn play() -> Result<Vec<(&'static str, RecordedHistory)>> {
     let mut played = Vec::new();
     played.extend(play_activities().await?);
@@ -239,7 +239,7 @@ async fn play_events() -> Result<Vec<(&'static str, RecordedHistory)>> {
     let waiting = hub.start(approval().instance_id("budget-3")).await?;
     let sent = hub.start(approve("budget-3".into()).instance_id("approve-3")).await?;
     sent.result().await?;
-    // What was sent is a number, and a text is wanted.
+    // The event contains a number, but a text is expected.
     fails(&waiting).await;
     Ok(vec![
         ("event_raised", RecordedHistory::of(&raised).await?),
@@ -322,7 +322,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("compat/histories/v1")
 }
 
-/// All that was ever recorded, by the name of the file.
+/// All recorded histories, by the names of their files.
 fn recorded() -> Vec<(String, RecordedHistory)> {
     let mut histories = Vec::new();
     for entry in walkdir::WalkDir::new(folder().join("..")).sort_by_file_name() {
@@ -386,8 +386,8 @@ fn every_kind_of_event_is_recorded() {
     assert!(missing.is_empty(), "play {missing:?} in this file, and record it");
 }
 
-/// The names of all kinds of events that there are, but for what is kept of an entity, which no
-/// orchestrator replays: `serde` lists them when it finds another, so none can be forgotten.
+/// The names of all kinds of events, except those of entities, which no orchestrator replays. They
+/// come from the error that `serde` reports for an unknown kind, so the list is complete.
 fn kinds_of_events() -> Vec<String> {
     let error = serde_json::from_str::<EventKind>("\"?\"").unwrap_err().to_string();
     let (_, list) = error.split_once("expected one of").expect("a list");
@@ -402,7 +402,7 @@ fn changed_code_is_reported_at_the_first_divergence_with_both_sources() {
     let of = |name| recorded().into_iter().find(|(it, _)| it == name).unwrap().1;
     let divergence = verify_replay_with::<changed_order>(&of("activities")).unwrap_err();
     assert_eq!(divergence.code(), Some("DURABLE0101"));
-    // Lines of this file change with it, and it had another name when the history was recorded.
+    // The lines of this file change, and the file had another name when the history was recorded.
     let line = |text: &str| match text.split_once("histories.rs:") {
         Some((before, _)) => format!("{before}histories.rs:_\n"),
         None => format!("{text}\n"),

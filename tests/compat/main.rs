@@ -1,4 +1,4 @@
-//! What earlier releases have written: their histories replay, and their folders open.
+//! Data of earlier releases: their histories replay, and their folders open.
 
 mod folders;
 mod histories;

@@ -1,8 +1,9 @@
 //! A process that is killed at random moments while its entities count, signal each other and are
 //! locked: every signal is processed once and in order, no money is lost, and no lock is left.
 //!
-//! Each test runs this very program again as a child, kills it after a random number of steps and a
-//! random moment more, and lets the next one go on: far more of all that with `DURABLE_LONG=1`.
+//! Each test runs this program again as a child, kills it after a random number of steps and a
+//! random delay, and lets the next child continue. With `DURABLE_LONG=1`, it does so far more
+//! often.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -19,15 +20,15 @@ use tokio::task::JoinSet;
 use crate::instances;
 use crate::seed::{self, Random};
 
-/// Where the child finds the folder of the test.
+/// The environment variable with the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_ENTITIES_FOLDER";
 const ROUND: &str = "DURABLE_CRASH_ENTITIES_ROUND";
-/// The first number that may not have ended.
+/// The environment variable with the first number that may not have ended.
 const FIRST: &str = "DURABLE_CRASH_ENTITIES_FIRST";
-/// How long what is on its way at the end may take.
+/// How long the messages that are still in flight at the end may take.
 const SOON: Duration = Duration::from_mins(2);
 
-/// How much is sent to how many.
+/// How many senders there are, and to how many counters they send.
 #[derive(Clone, Copy)]
 struct Load {
     senders: u64,
@@ -48,9 +49,9 @@ fn load() -> Load {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Counter {
-    /// Which number comes next, of each sender.
+    /// The next expected number of each sender.
     next: BTreeMap<u64, u64>,
-    /// What came out of order, or twice.
+    /// The numbers that arrived out of order, or twice.
     wrong: Vec<(u64, u64)>,
     passed_on: u64,
     scheduled: u64,
@@ -75,7 +76,7 @@ impl Counter {
     }
 }
 
-/// Signals counters for those who signal it.
+/// Passes signals on to counters.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Relay {
     count: u64,
@@ -136,13 +137,13 @@ async fn child_counts(folder: &Path) -> Result<()> {
     std::future::pending().await
 }
 
-/// All entities, whatever is kept of them.
+/// All entities, including those without a state.
 async fn entities(hub: &TaskHub) -> Result<Vec<EntityDetails>> {
     let query = EntityQuery::new().include_transient().page_size(500);
     Ok(hub.stream(query).try_collect().await?)
 }
 
-/// Asks again until it is so: what is on its way arrives some time.
+/// Asks again until the condition holds, because messages in flight arrive eventually.
 async fn becomes(what: &str, mut ask: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     let asking = async {
         while !ask().await? {
@@ -195,8 +196,8 @@ fn pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Runs this program again until it says that it is done, or until it has said so many lines and
-/// some time has passed; whether it is done. Either way it is killed.
+/// Runs this program again until it reports that it is done, or until it has printed this many
+/// lines and some time has passed. Then kills it. Returns whether it was done.
 fn run_child(
     test: &str,
     folder: &Path,
@@ -264,10 +265,10 @@ fn every_signal_is_carried_out_once_and_in_order() -> Result<()> {
 
 const ACCOUNTS: u64 = 8;
 const EACH_CENTS: u64 = 10_000;
-/// Every so many transfers one is terminated.
+/// One in this many transfers is terminated.
 const TERMINATED: u64 = 5;
 
-/// How many transfers are begun in each round.
+/// The number of transfers that are begun in each round.
 fn transfers() -> u64 {
     if seed::is_long() { 200 } else { 40 }
 }
@@ -275,9 +276,9 @@ fn transfers() -> u64 {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Account {
     cents: u64,
-    /// What was taken for transfers of which it is not known that they are done.
+    /// The amounts that were taken for transfers that may not be complete.
     taken: BTreeMap<u64, u64>,
-    /// The transfers that have arrived, of those that may be terminated.
+    /// The complete transfers among those that may be terminated.
     arrived: BTreeSet<u64>,
 }
 
@@ -329,7 +330,7 @@ async fn transfer(ctx: &OrchestrationContext, n: u64, from: u64, to: u64) -> Res
     Ok(true)
 }
 
-/// Locks three of them at once, and nothing else.
+/// Only locks three of them at once.
 #[orchestrator]
 async fn locks_three(ctx: &OrchestrationContext, n: u64) -> Result<bool> {
     let account = |n: u64| Account::at(((n * 5 + n / 3) % ACCOUNTS).to_string());
@@ -341,7 +342,7 @@ async fn locks_three(ctx: &OrchestrationContext, n: u64) -> Result<bool> {
     Ok(true)
 }
 
-/// Begins one and waits for it; some are terminated at some moment.
+/// Begins a transfer and waits for it. Some transfers are terminated at a random moment.
 async fn one(hub: TaskHub, n: u64, mut random: Random) -> Result<String> {
     let from = random.below(ACCOUNTS);
     let to = (from + 1 + random.below(ACCOUNTS - 1)) % ACCOUNTS;

@@ -1,12 +1,12 @@
-//! A process that is killed at random moments while its orchestrations run: what was acknowledged
-//! is kept, and what was recorded is not repeated.
+//! A process that is killed at random moments while its orchestrations run: everything acknowledged
+//! is kept, and nothing recorded is repeated.
 //!
-//! The test runs this very program again as a child, which works on a hub and writes down, line by
-//! line, what the hub has acknowledged and what its activities do. It is killed after a random
-//! number of acknowledgements, then the next child goes on.
+//! The test runs this program again as a child, which works on a hub and writes to a journal, line
+//! by line, what the hub has acknowledged and what its activities do. The child is killed after a
+//! random number of acknowledgements, and then the next child continues.
 //!
-//! With `DURABLE_LONG=1` there are more rounds, and so many instances at work at once that the store
-//! is always in the middle of something.
+//! With `DURABLE_LONG=1` there are more rounds, and so many instances run at once that the store is
+//! always busy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
@@ -22,24 +22,25 @@ use durable::protocol::EventKind;
 use crate::seed::{self, Random};
 
 const STEPS: u32 = 6;
-/// The length of what each step is given, so that histories are no mere lists of numbers.
+/// The length of the input of each step, so that histories have a realistic size.
 const INPUT_LEN: usize = 1500;
-/// Where the child finds the folder of the test.
+/// The environment variable with the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_TEST_FOLDER";
 const ROUND: &str = "DURABLE_CRASH_TEST_ROUND";
-/// The first round of which instances may not have ended.
+/// The environment variable with the first round whose instances may not have ended.
 const FIRST: &str = "DURABLE_CRASH_TEST_FIRST";
 
 fn rounds() -> u32 {
     if seed::is_long() { 200 } else { 60 }
 }
 
-/// How many instances each child starts.
+/// The number of instances that each child starts.
 fn starts() -> u32 {
     if seed::is_long() { 40 } else { 8 }
 }
 
-/// A file to which lines are added, each in one write, so that none is lost or torn by a kill.
+/// A file to which lines are appended, each with one write, so that a kill neither loses nor splits
+/// a line.
 struct Journal(File);
 
 impl Journal {
@@ -105,7 +106,7 @@ async fn child(folder: &Path, first: u32, round: u32) -> Result<()> {
         println!("ended {} {result}", run.instance_id());
     }
     println!("done");
-    // Killed here, or earlier.
+    // The child is killed here, or earlier.
     std::future::pending().await
 }
 
@@ -128,19 +129,19 @@ async fn start(hub: &TaskHub, id: &str) -> Result<OrchestrationHandle<job>> {
     }
 }
 
-/// What the parent knows for certain.
+/// The facts that the parent knows for certain.
 #[derive(Default)]
 struct Known {
     started: BTreeSet<String>,
-    /// What of it ended and was found so: it is looked at again at the end of the test.
+    /// The instances that were found to have ended. They are checked again at the end of the test.
     settled: BTreeSet<String>,
     ended: BTreeMap<String, String>,
-    /// How often each step had run when its result was found recorded.
+    /// How often each step had run when its recorded result was found.
     recorded: BTreeMap<(String, u32), usize>,
 }
 
 impl Known {
-    /// Reads what the child acknowledges, kills it after so many lines (or at the end).
+    /// Reads the acknowledgements of the child, and kills it after this many lines (or at the end).
     fn follow(&mut self, child: &mut Child, lines: u64) -> Result<()> {
         let output = child.stdout.take().expect("it is piped");
         for line in BufReader::new(output).lines().take(usize::try_from(lines)?) {
@@ -160,14 +161,14 @@ impl Known {
         Ok(())
     }
 
-    /// The first round of which an instance has not ended.
+    /// The first round with an instance that has not ended.
     fn first_unended(&self) -> u32 {
         let unended = self.started.iter().filter(|id| !self.ended.contains_key(*id));
         let round = |id: &String| id.split('-').nth(1).and_then(|round| round.parse().ok());
         unended.filter_map(round).min().unwrap_or(u32::MAX)
     }
 
-    /// Opens the hub between two children and checks it against what is known.
+    /// Opens the hub between two children and checks it against the known facts.
     #[tokio::main]
     async fn check(&mut self, folder: &Path, is_last: bool) -> Result<()> {
         let runs = runs(folder)?;
@@ -253,7 +254,8 @@ fn a_kill_loses_nothing_acknowledged_and_repeats_nothing_recorded() -> Result<()
         known.follow(&mut child, lines)?;
         known.check(folder.path(), is_last)?;
     }
-    // An instance may have started without our having heard of it: killed in between.
+    // An instance may have been started without an acknowledgement, if the child was killed in
+    // between.
     let unended: Vec<_> =
         known.started.iter().filter(|id| !known.ended.contains_key(*id)).collect();
     assert!(unended.is_empty(), "started and never ended: {unended:?}");

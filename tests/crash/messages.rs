@@ -1,10 +1,10 @@
 //! A process that is killed at random moments while its instances send each other messages: every
 //! message arrives once and in order.
 //!
-//! Each producer numbers what it sends, begins anew now and then, calls children and sleeps; its
-//! collector wants the numbers in order, each once. The test runs this very program again as a
-//! child, kills it after a random number of steps, and lets the next one go on: more of all that with
-//! `DURABLE_LONG=1`.
+//! Each producer numbers its messages, occasionally continues as new, calls children and sleeps.
+//! Its collector expects each number once, in order. The test runs this program again as a child,
+//! kills it after a random number of steps, and lets the next child continue. With
+//! `DURABLE_LONG=1`, it does so more often.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -19,14 +19,14 @@ use crate::instances;
 use crate::seed::{self, Random};
 
 const NUMBERS: u32 = 40;
-/// Where the child finds the folder of the test.
+/// The environment variable with the folder of the test.
 const FOLDER: &str = "DURABLE_CRASH_MESSAGES_FOLDER";
 
 fn rounds() -> u32 {
     if seed::is_long() { 200 } else { 40 }
 }
 
-/// How many send at once.
+/// The number of producers.
 fn producers() -> u32 {
     if seed::is_long() { 40 } else { 8 }
 }
@@ -56,7 +56,7 @@ async fn producer(ctx: &OrchestrationContext, collector: String, next: u32) -> R
     Ok(())
 }
 
-/// Wants the numbers from `next` on.
+/// Expects the numbers from `next` on.
 #[orchestrator]
 async fn collector(ctx: &OrchestrationContext, next: u32) -> Result<String> {
     for wanted in next..NUMBERS.min(next + 3) {
@@ -68,13 +68,13 @@ async fn collector(ctx: &OrchestrationContext, next: u32) -> Result<String> {
     if next + 3 < NUMBERS {
         return ctx.continue_as_new(collector(next + 3)).await;
     }
-    // One too many would come now.
+    // A duplicate message would arrive now.
     let more =
         durable::timeout(Duration::from_millis(100), ctx.wait_for_external_event::<u32>("number"));
     Ok(if more.await.is_ok() { "one too many".into() } else { "all".into() })
 }
 
-/// The child: starts what is not there yet, and waits for all of it, until it is killed.
+/// The child: starts the missing instances, and waits for all instances, until it is killed.
 #[tokio::main]
 async fn child(folder: &Path) -> Result<()> {
     let hub = instances::builder(folder)?.live_instances(6).open().await?;
@@ -89,11 +89,11 @@ async fn child(folder: &Path) -> Result<()> {
         println!("collected {}", run.result().await?);
     }
     println!("done");
-    // Killed here, or earlier.
+    // The child is killed here, or earlier.
     std::future::pending().await
 }
 
-/// What the hub holds in the end: nothing is left running, and nothing has failed.
+/// Checks the hub at the end: no instance is still running, and none has failed.
 #[tokio::main]
 async fn check(folder: &Path) -> Result<()> {
     let hub = instances::builder(folder)?.open().await?;

@@ -1,8 +1,8 @@
 //! Instances that end the process whenever they run: the hub sets them aside, and the others
 //! continue.
 //!
-//! The test runs this very program again as a child until it survives. The child starts what ends
-//! it, and leaves when the hub has set that aside.
+//! The test runs this program again as a child until the child survives. The child starts an
+//! instance that ends the process, and exits once the hub has set that instance aside.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -17,13 +17,15 @@ use crate::instances::builder;
 
 const FOLDER: &str = "DURABLE_POISON_TEST_FOLDER";
 const POISON: &str = "DURABLE_POISON_TEST_POISON";
-/// Set when the cause is mended: what ended the process no longer does.
+/// The environment variable that is set once the cause is fixed, so that the code no longer ends
+/// the process.
 const MENDED: &str = "DURABLE_POISON_TEST_MENDED";
 
-/// Lets the slow activities end.
+/// Tells the slow activities to end.
 static GO: Notify = Notify::const_new();
 
-/// Then it is set aside: the first start, three openings with all others, and five alone.
+/// The number of runs until it is set aside: the first start, three openings together with all
+/// others, and five alone.
 const DEATHS: usize = 9;
 
 fn is_mended() -> bool {
@@ -48,7 +50,7 @@ async fn aborts() -> u32 {
     7
 }
 
-/// Has no result while the process ends again and again, like the poison.
+/// Like the poison, it has no result while the process ends again and again.
 #[activity]
 async fn is_slow() -> u32 {
     GO.notified().await;
@@ -107,11 +109,11 @@ async fn explodes(ctx: &OrchestrationContext) -> Result<String> {
 }
 
 async fn open(folder: &Path) -> Result<TaskHub> {
-    // In one partition, the poison is the first of those that run alone.
+    // In a single partition, the poison is the first instance that runs alone.
     Ok(builder(folder)?.partitions(1).open().await?)
 }
 
-/// An orderly end, in which the slow activities have no result.
+/// An orderly end, before which the slow activities have no result.
 async fn stop(hub: TaskHub) -> Result<()> {
     hub.shutdown_within(Duration::from_millis(200)).await?;
     Ok(())
@@ -138,7 +140,7 @@ async fn child(folder: &Path, poison: &str) -> Result<()> {
     let hub = open(folder).await?;
     start(&hub, poison).await?;
     if poison == "operation" || poison == "skipped" {
-        // Its messages stay, and nothing has failed.
+        // Its messages are kept, and no instance has failed.
         let tank = until_set_aside(&hub).await?;
         let suspension = tank.suspension.expect("it is set aside");
         assert_eq!(suspension.code.as_deref(), Some("DURABLE0106"));
@@ -157,7 +159,7 @@ async fn child(folder: &Path, poison: &str) -> Result<()> {
         }
         return stop(hub).await;
     }
-    // A client that waits hears of it.
+    // A waiting client is told.
     let run = loop {
         if let Some(run) = find(&hub).await? {
             break run;
@@ -210,7 +212,7 @@ impl Poison {
     }
 }
 
-/// Runs after the cause was mended.
+/// Runs after the cause was fixed.
 #[tokio::main]
 async fn mended(folder: &Path, poison: &str) -> Result<()> {
     let hub = open(folder).await?;
@@ -235,7 +237,7 @@ async fn mended(folder: &Path, poison: &str) -> Result<()> {
         let parent = hub.find_instance::<has_overflowing_child>("parent").await?;
         assert_eq!(parent.ok_or_else(|| Error::msg("it is lost"))?.result().await?, 7);
     }
-    // Nothing else was set aside.
+    // No other instance was set aside.
     for id in ["slow-1", "slow-2"] {
         let run = hub.find_instance::<calls_slow>(id).await?;
         assert_eq!(run.ok_or_else(|| Error::msg("it is lost"))?.result().await?, 1);
@@ -271,7 +273,8 @@ fn is_set_aside(test: &str, poison: &str) -> Result<()> {
         deaths += 1;
         assert!(deaths <= 2 * DEATHS, "the hub does not open");
     }
-    // Of an entity, the operations before it are carried out in the meantime; it may wait for them.
+    // In the meantime, an entity carries out the operations before the poison, which may have to
+    // wait for them.
     let more = if matches!(poison, "operation" | "skipped") { 2 } else { 0 };
     assert!((DEATHS..=DEATHS + more).contains(&deaths), "{deaths}");
     let status = run(&test, folder.path(), poison, true)?;

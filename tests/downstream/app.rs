@@ -14,7 +14,7 @@ fn first_rust_block(page: &str) -> &str {
 const TOKIO: &str = "tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }\n";
 const SERDE: &str = "serde = { version = \"1\", features = [\"derive\"] }\n";
 
-/// A crate that consists of this source, with the library under the name `durable`.
+/// A crate with this source, which names the library `durable`.
 fn app(name: &str, durable: &str, dependencies: &[&str], source: &str) -> UserCrate {
     let dependencies = dependencies.concat() + "\n[lints.rust]\nwarnings = \"deny\"\n";
     let app = UserCrate::renaming(durable, name, &dependencies);
@@ -22,7 +22,7 @@ fn app(name: &str, durable: &str, dependencies: &[&str], source: &str) -> UserCr
     app
 }
 
-/// What such a crate prints.
+/// The output of such a crate.
 fn printed_by(name: &str, durable: &str, dependencies: &[&str], source: &str) -> String {
     let app = app(name, durable, dependencies, source);
     let built = app.cargo(&["build", "--quiet"]);

@@ -1,7 +1,8 @@
-//! `durable/docs/clippy.toml` finds what the attributes cannot see, and nothing else.
+//! `durable/docs/clippy.toml` finds mistakes that the attributes cannot see, and reports nothing
+//! else.
 //!
-//! Crates are linted with it. A line that ends in `// caught: words` must get a warning of which
-//! the words are a part; no other line may get one.
+//! Clippy checks crates with this configuration. Each line that ends in `// caught: words` must get
+//! a warning that contains the words. No other line may get a warning.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::user_crate::{UserCrate, root};
 
-/// Where in a crate, by file and line.
+/// A place in a crate: file and line.
 type Place = (String, usize);
 
 /// The warnings of Clippy with the fragment as the crate's `clippy.toml`, by place; those without a

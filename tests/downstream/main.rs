@@ -1,4 +1,4 @@
-//! What a user's own crate sees: an app that depends on the library, and Clippy with the lints that the
+//! The library in a user's own crate: an app that depends on it, and Clippy with the lints that the
 //! docs recommend.
 
 mod app;

@@ -41,7 +41,7 @@ impl Notes {
 }
 
 impl Load {
-    /// Works until it is killed, or has done all steps. At least one backup is made meanwhile.
+    /// Works until it is killed or has done all steps. At least one backup is made in the meantime.
     pub(crate) fn run(&self) {
         let notes = OpenOptions::new().create(true).append(true).open(self.notes()).unwrap();
         let notes = Notes(Arc::new(Mutex::new(notes)));
@@ -92,7 +92,7 @@ impl Load {
                     folder = self.backup(number as u64);
                 }
                 _ => {
-                    // A step may be durable before it is noted.
+                    // A step may be durable before it is written to the notes.
                     assert!((before..=acknowledged + 1).contains(&number), "{number}, {before}");
                     let (folder, acknowledged, issued) = (folder.clone(), number, number);
                     complete.push(Case { folder, acknowledged, issued });
@@ -108,7 +108,8 @@ impl Load {
         command.stderr(Stdio::inherit()).spawn().unwrap()
     }
 
-    /// Blocks until the notes contain this many lines that begin so, or the process has ended.
+    /// Blocks until the notes contain this many lines with this beginning, or the process has
+    /// ended.
     fn wait_for(&self, beginning: &str, count: usize, child: &mut Child) {
         let mut found = 0;
         for _try in 0..TRIES {
@@ -123,7 +124,7 @@ impl Load {
     }
 }
 
-/// What is wrong about a backup, if anything is.
+/// The fault of a backup, if it has one.
 fn complaint(case: &Case, judge: &mut Judge) -> Option<String> {
     match judge.judge(case) {
         Finding::Holds(_) => None,
@@ -154,7 +155,7 @@ fn a_backup_made_under_load_survives_the_kill_of_its_process() {
         let mut child = load.start();
         let backups = 1 + usize::try_from(random.below(3)).unwrap();
         load.wait_for("complete", backups, &mut child);
-        // Somewhere within the next backup.
+        // A random moment during the next backup.
         load.wait_for("step", usize::try_from(random.below(1_000)).unwrap(), &mut child);
         child.kill().unwrap();
         child.wait().unwrap();

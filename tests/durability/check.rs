@@ -1,4 +1,4 @@
-//! What a store holds, against the reference: the same work, done to a store in memory.
+//! Compares the content of a store with the reference: the same work in a store in memory.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -14,33 +14,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::work::{self, PARTITIONS, Work};
 
-/// A folder that is judged.
+/// A folder to check.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) folder: PathBuf,
-    /// How many steps were acknowledged, and how many were begun.
+    /// The number of acknowledged steps, and the number of steps that were begun.
     pub(crate) acknowledged: usize,
     pub(crate) issued: usize,
 }
 
-/// What was found in a folder.
+/// The result of checking a folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Finding {
-    /// Exactly what this number of steps leaves, and the store can be written on.
+    /// The content is exactly that after this number of steps, and the store accepts commits.
     Holds(usize),
-    /// The store says that it cannot.
+    /// The store returned an error.
     Refused {
         /// The kind of error.
         kind: String,
-        /// What it says.
+        /// Its text.
         text: String,
     },
-    /// Something else than any number of steps in question leaves.
+    /// The content fits none of the possible numbers of steps.
     Wrong(String),
     Panicked(String),
     /// The process that opened the store ended.
     Died(String),
-    /// It did not answer in a minute.
+    /// It did not answer within a minute.
     Hung,
 }
 
@@ -52,7 +52,7 @@ impl From<StoreError> for Finding {
     }
 }
 
-/// Opens the folder and says what is in it.
+/// Opens the folder and checks its content.
 pub(crate) fn check(case: &Case, work: &Work) -> Finding {
     let judged = panic::catch_unwind(AssertUnwindSafe(|| judge(case, work)));
     judged
@@ -83,8 +83,8 @@ fn judge(case: &Case, work: &Work) -> Result<Finding, StoreError> {
     Ok(Finding::Wrong(differences.join("; ")))
 }
 
-/// How many of the steps in question the store holds. Whether the last one was a claim that is
-/// missing cannot be told, so nobody asks when it may be.
+/// The number of steps that the store contains. If the last step is a claim, its absence cannot be
+/// detected, so this is not called in that case.
 pub(crate) fn steps_in(
     store: &dyn Store,
     steps: RangeInclusive<usize>,
@@ -99,7 +99,7 @@ pub(crate) fn steps_in(
     Err(format!("the store holds none of {steps:?} steps"))
 }
 
-/// Takes the partitions over, adds a commit, and opens the store once more.
+/// Claims the partitions, adds a commit, and opens the store once more.
 fn write_on(
     store: impl Store,
     reference: &dyn Store,
@@ -107,7 +107,8 @@ fn write_on(
     work: &Work,
     steps: usize,
 ) -> Result<Finding, StoreError> {
-    // Nothing shows whether the hub was created or a partition claimed but the next time.
+    // Whether the hub was created, or a partition was claimed, is only visible when it is done
+    // again.
     let (least, most) = (work.reference(case.acknowledged), work.reference(case.issued));
     let other = work::hub(2);
     let hub = store.create(&other)?;
@@ -137,7 +138,7 @@ fn write_on(
     })
 }
 
-/// A commit that fits behind any work.
+/// A commit that fits after any work.
 fn one_more(owners: Vec<(PartitionId, Epoch)>) -> Commit {
     let id = InstanceId::new("one-more").unwrap();
     let partition = work::partition_of(&id);
@@ -150,7 +151,7 @@ fn one_more(owners: Vec<(PartitionId, Epoch)>) -> Commit {
     commit
 }
 
-/// The first difference between what two stores show, if there is one.
+/// The first difference between the contents of two stores, if there is one.
 pub(crate) fn difference(
     store: &dyn Store,
     reference: &dyn Store,
@@ -204,7 +205,7 @@ fn differ_in(
         .or(differ(&named("due in"), &due(store)?, &due(reference)?)))
 }
 
-/// The messages of a partition, by small pages.
+/// The messages of a partition, in small pages.
 fn waiting(partition: PartitionId, store: &dyn Store) -> Result<Vec<TaskMessage>, StoreError> {
     let (mut waiting, mut places) = (Vec::new(), 0..store.load(partition)?.messages_end);
     loop {
@@ -226,7 +227,7 @@ fn differ<T: PartialEq + Debug>(what: &str, found: &[T], wanted: &[T]) -> Option
     ))
 }
 
-/// All instances, by small pages.
+/// All instances, in small pages.
 fn listed(store: &dyn Store) -> Result<Vec<InstanceRecord>, StoreError> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {

@@ -1,7 +1,7 @@
-//! The processes in which a store is opened: what they do, and how a test speaks with them.
+//! The processes in which a store is opened: their tasks, and how a test communicates with them.
 //!
-//! A test runs this very program again, with only the test `child_process`, which asks here what to
-//! do: to work on a store until it is told to end, or to judge folders one by one.
+//! A test runs this program again, with only the test `child_process`, which performs a task: it
+//! works on a store until it is told to end, or checks folders one by one.
 
 use std::env;
 use std::fs::{File, OpenOptions};
@@ -20,16 +20,17 @@ use crate::check::{self, Case, Finding};
 use crate::disk_full::SmallDisk;
 use crate::work::{self, Size, Step, Work};
 
-/// What a child is to do, as JSON.
+/// The environment variable with the task of a child, as JSON.
 const TASK: &str = "DURABLE_TEST_CHILD";
-/// Begins a line with an answer: what else stands in the output is the test harness's.
+/// The beginning of each line with an answer. The other lines of the output come from the test
+/// harness.
 const ANSWER: &str = "answer: ";
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Task {
     Work(Session),
-    /// Judges the folders that are named on its input, one a line.
+    /// Checks the folders that are named on its input, one per line.
     Check {
         seed: u64,
         size: Size,
@@ -46,13 +47,13 @@ pub(crate) enum Task {
 /// Some of the steps of a [`Work`], done to the store in `ROOT/hub` by one process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
-    /// Beside the hub there is `marks`, a file of what was issued and acknowledged.
+    /// The file `marks` beside the hub lists the steps that were issued and acknowledged.
     pub(crate) root: PathBuf,
     pub(crate) seed: u64,
     pub(crate) size: Size,
-    /// How many steps there are in all.
+    /// The number of all steps.
     pub(crate) steps: usize,
-    /// It goes on with what the store holds, up to this step.
+    /// The process continues from the content of the store up to this step.
     pub(crate) to: usize,
     pub(crate) end: End,
 }
@@ -64,12 +65,12 @@ pub(crate) enum End {
     Closed,
     /// The process is killed between two steps.
     Killed,
-    /// The process is killed in the midst of its last step, when that is to be synced; the step is
-    /// a commit, or there are a few more.
+    /// The process is killed in the middle of its last step, before the sync. The step must be a
+    /// commit, so there may be a few more steps.
     KilledInStep,
 }
 
-/// What the test `child_process` does.
+/// The body of the test `child_process`.
 pub(crate) fn run() {
     let Ok(task) = env::var(TASK) else { return };
     match serde_json::from_str(&task).unwrap() {
@@ -106,8 +107,9 @@ pub(crate) fn answer_in(line: &str) -> Option<&str> {
 }
 
 impl Session {
-    /// Does the steps and notes how it went: `found N` when it has seen how many there were,
-    /// `issued N` before the N-th step, `acknowledged N` or `failed: ..` behind it.
+    /// Performs the steps and records their progress: `found N` once it knows how many steps the
+    /// store contains, `issued N` before the N-th step, and `acknowledged N` or `failed: ..` after
+    /// it.
     fn run(&self) {
         let before = Marks::of(&self.root);
         let marks = self.root.join("marks");
@@ -149,7 +151,7 @@ fn check_all(work: &Work) {
     }
 }
 
-/// A process that judges folders; another one takes its place if it dies.
+/// A process that checks folders. If it dies, another one replaces it.
 pub(crate) struct Judge {
     task: Task,
     process: Option<Process>,
@@ -169,7 +171,7 @@ impl Judge {
 
     pub(crate) fn judge(&mut self, case: &Case) -> Finding {
         let mut process = self.process.take().unwrap_or_else(|| Process::start(&self.task));
-        // If it has died, that is seen below.
+        // If it has died, this is noticed below.
         let _ = writeln!(process.input, "{}", serde_json::to_string(case).unwrap());
         match process.answers.recv_timeout(PATIENCE) {
             Ok(answer) => {
@@ -211,7 +213,7 @@ impl Process {
     }
 }
 
-/// How a process ended, and the last lines that it wrote to its standard error.
+/// How a process ended, and the last lines of its standard error.
 pub(crate) fn last_words(status: ExitStatus, said: &str) -> String {
     let lines: Vec<_> = said.lines().rev().take(8).collect();
     format!("{status}: {}", lines.into_iter().rev().collect::<Vec<_>>().join(" / "))
@@ -219,25 +221,25 @@ pub(crate) fn last_words(status: ExitStatus, said: &str) -> String {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A folder of a test, without links in its name.
+/// A folder of a test, whose path contains no symbolic links.
 pub(crate) fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap();
     (folder, path)
 }
 
-/// How many steps were acknowledged and issued, and what failed, by the notes of a [`Session`].
+/// The numbers of acknowledged and issued steps, and the failures, from the file of a [`Session`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     pub(crate) acknowledged: usize,
     pub(crate) issued: usize,
-    /// What the steps that failed said.
+    /// The errors of the failed steps.
     pub(crate) failures: Vec<String>,
     /// Whether a step was acknowledged after one had failed.
     pub(crate) goes_on: bool,
@@ -253,7 +255,7 @@ impl Marks {
 
     pub(crate) fn note(&mut self, line: &str) {
         if let Some(number) = line.strip_prefix("issued ") {
-            // What is issued after a failure is to fail as well.
+            // Every step after a failure must fail as well.
             if self.failures.is_empty() {
                 self.issued = number.parse().unwrap();
             }

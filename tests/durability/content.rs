@@ -1,4 +1,5 @@
-//! What is in a file of the modelled disk, page by page, and what a crash leaves of it.
+//! The content of a file on the modelled disk, page by page, and the part of it that survives a
+//! crash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,11 +9,11 @@ use std::sync::Arc;
 
 use crate::seed::Random;
 
-/// What reaches the disk as a whole or not at all.
+/// The unit that reaches the disk completely or not at all.
 pub(crate) const PAGE: u64 = 4096;
 const PAGE_LEN: usize = 4096;
 
-/// The content of a file. A page that is not there is zeros.
+/// The content of a file. A missing page consists of zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Content {
     len: u64,
@@ -35,7 +36,7 @@ impl Change {
         }
     }
 
-    /// The pages that are changed, of which the last may be any.
+    /// The pages that are changed; the last may be any page.
     fn pages(&self) -> Option<(u64, u64)> {
         match self {
             Self::Write { data, .. } if data.is_empty() => None,
@@ -63,7 +64,7 @@ impl Content {
         self.len = change.len_after(self.len);
     }
 
-    /// What the change does to one page, whatever it does to the length.
+    /// The effect of the change on one page, apart from its effect on the length.
     fn change_page(&mut self, page: u64, change: &Change) {
         let start = page * PAGE;
         let mut bytes = [0; PAGE_LEN];
@@ -92,8 +93,8 @@ impl Content {
         }
     }
 
-    /// What may be on the disk of this content and later changes that nobody has synced: of each page
-    /// what some of its changes made of it, the first ones; one of the lengths that there were.
+    /// A state that the disk may have with this content and later unsynced changes: each page
+    /// contains the first few of its changes, and the length is one of those that the file had.
     pub(crate) fn after_crash(&self, changes: &[Change], kept: u64, random: &mut Random) -> Self {
         let mut left = self.clone();
         let mut touched: BTreeSet<_> = self.pages.keys().copied().collect();
@@ -147,8 +148,8 @@ impl Content {
     }
 }
 
-/// How many of `count` changes a crash leaves: with a chance of `kept` percent all of them, else
-/// none or some.
+/// How many of `count` changes survive a crash: all of them with a probability of `kept` percent,
+/// and otherwise none or some.
 pub(crate) fn some_of(count: usize, kept: u64, random: &mut Random) -> usize {
     match random.below(100) {
         chance if chance < kept => count,

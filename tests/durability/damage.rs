@@ -1,9 +1,9 @@
-//! Damaged files: whatever is flipped, cut off, zeroed or missing in a hub's folder, either it has no
-//! effect or the store says that it is damaged, and where. It never panics, never loses anything in
-//! silence and never makes anything up.
+//! Damaged files: if bits in a hub's folder are flipped, or a part is cut off, zeroed or missing,
+//! either it has no effect or the store reports the damage and its place. The store never panics,
+//! never loses data silently, and never invents data.
 //!
-//! One hub was closed in good order, one was killed: what it has not moved from its log must be there
-//! as well.
+//! One hub was shut down, and one was killed. The data that is only in the log of the latter must
+//! be found as well.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,14 +20,14 @@ use crate::work::Size;
 
 const STEPS: usize = 16;
 
-/// What happens to a file.
+/// A kind of damage to a file.
 #[derive(Clone, Debug)]
 enum Damage {
     /// Bits of one byte are flipped.
     Flip(u64),
-    /// It ends here.
+    /// The file ends here.
     Cut(u64),
-    /// A page that is zeros.
+    /// A page is zeros.
     Zero(u64),
     Missing,
 }
@@ -63,7 +63,7 @@ impl Damage {
         Some(damaged)
     }
 
-    /// All damages of a file, or a sample of each kind.
+    /// All kinds of damage at all places of a file, or a sample of each kind.
     fn all(content: &Content, is_long: bool, random: &mut Random) -> Vec<Self> {
         let mut sample = |all: Vec<u64>, most: u64| {
             let count = if is_long { all.len() as u64 } else { most.min(all.len() as u64) };
@@ -87,7 +87,7 @@ impl Damage {
     }
 }
 
-/// A hub with little in it, all of which was acknowledged.
+/// A small hub whose content was acknowledged.
 fn hub(folder: &Path, seed: u64, end: End) -> Snapshot {
     let shim = Shim::build(folder);
     let root = shim.root().to_owned();
@@ -98,7 +98,7 @@ fn hub(folder: &Path, seed: u64, end: End) -> Snapshot {
     Snapshot::of(&shim.root().join("hub"))
 }
 
-/// Why a finding is not what it must be, if it is not: in a word, and at length.
+/// Why a finding is wrong, if it is: in one word, and in detail.
 fn complaint(finding: &Finding, folder: &Path) -> Option<(&'static str, String)> {
     match finding {
         Finding::Holds(_) => None,
@@ -115,7 +115,7 @@ fn complaint(finding: &Finding, folder: &Path) -> Option<(&'static str, String)>
     }
 }
 
-/// What is complained of: how often of each file, and examples.
+/// The complaints: their number for each file, and examples.
 #[derive(Default)]
 struct Complaints(BTreeMap<String, Vec<String>>);
 

@@ -1,14 +1,13 @@
-//! A disk that loses its power: from what the shim recorded to folders as a crash may leave them.
+//! A disk that loses power: computes, from the record of the shim, the folders that a crash may leave
+//! behind.
 //!
-//! 1. What a sync covered is there: of a file the content that was written before the sync began,
-//!    of
-//!    a folder its entries.
-//! 2. Of what nobody has synced any part may be there (`content.rs`), in each folder as many of the
-//!    changes to its entries as happened first.
-//! 3. A file that is synced keeps its name, and what happened to the entries of its folder before
-//!    it
-//!    got that: so do the journals of ext4, XFS and Btrfs. Any later change of entries may be missing,
-//!    whatever was synced of the content.
+//! 1. Synced data is present: the content of a file that was written before its sync began, and the
+//!    entries of a synced folder.
+//! 2. Any part of the unsynced data may be present (`content.rs`). In each folder, the first few
+//!    changes of its entries are present.
+//! 3. A synced file keeps its name, and all earlier changes to the entries of its folder are durable,
+//!    too: the journals of ext4, XFS and Btrfs guarantee this. Any later change of entries may be
+//!    missing, whatever was synced of the content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use crate::seed::Random;
 use crate::snapshot::Snapshot;
 use crate::trace::{Deed, Entry, Sync};
 
-/// What a name stands for.
+/// What a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Node {
     File(usize),
@@ -31,7 +30,7 @@ type Names = BTreeMap<PathBuf, Node>;
 struct File {
     durable: Content,
     pending: Vec<Change>,
-    /// How many changes are in `durable`.
+    /// The number of changes that `durable` contains.
     made_durable: usize,
 }
 
@@ -63,12 +62,12 @@ struct Folder {
     made_durable: usize,
 }
 
-/// What a sync that has begun will make durable.
+/// What a sync in progress will make durable.
 #[derive(Debug)]
 enum Begun {
     File(usize, usize),
     Folder(PathBuf, usize),
-    /// The root, or what has lost its name.
+    /// The root, or a file without a name.
     Nothing,
 }
 
@@ -88,7 +87,7 @@ impl Disk {
         Self { ignores_syncs: true, ..Self::default() }
     }
 
-    /// A disk that holds this, all of it durable.
+    /// A disk with this content, all of it durable.
     pub(crate) fn holding(snapshot: &Snapshot) -> Self {
         let mut disk = Self::default();
         for path in &snapshot.folders {
@@ -102,7 +101,7 @@ impl Disk {
         disk
     }
 
-    /// Does what was recorded.
+    /// Applies a recorded deed.
     pub(crate) fn apply(&mut self, entry: &Entry) {
         let Entry { path, deed } = entry;
         match deed {
@@ -202,7 +201,7 @@ impl Disk {
 
     /// Writes into `folder` the content that a power failure at this moment leaves.
     pub(crate) fn crash_into(&self, folder: &Path, random: &mut Random) {
-        // From nothing, over some, to all of what the system had not yet written.
+        // From nothing to everything that the system had not written yet.
         let kept = [0, 10, 50, 90, 100][usize::try_from(random.below(5)).unwrap()];
         let mut names = self.durable_names.clone();
         for Folder { pending, .. } in self.folders.values() {
@@ -211,7 +210,7 @@ impl Disk {
                 change.apply(&mut names);
             }
         }
-        // Parents come before what is in them.
+        // Parents come before their children.
         let mut folders = BTreeSet::from([PathBuf::new()]);
         for (path, node) in &names {
             if !folders.contains(path.parent().unwrap_or(Path::new(""))) {
@@ -230,7 +229,7 @@ impl Disk {
         }
     }
 
-    /// Every file as a program sees it that has read all that was written, with its name.
+    /// Every file, by name, with everything that was written to it.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Content> {
         let mut files = BTreeMap::new();
         for (path, node) in &self.names {

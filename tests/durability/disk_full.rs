@@ -1,8 +1,8 @@
-//! A full disk: new work is refused while there is room for what runs, nothing acknowledged is
-//! lost, and the hub goes on by itself when there is room again.
+//! A full disk: new work is refused while there is still room for running instances, nothing
+//! acknowledged is lost, and the hub continues by itself once there is room again.
 //!
-//! The disk is a small one in memory that a child mounts for itself. Where the system lets nobody
-//! do that, the tests say that they were skipped.
+//! The disk is a small one in memory, which a child mounts for itself. If the system does not
+//! permit that, the tests report that they were skipped.
 
 use std::fs::{self, File};
 use std::future::Future;
@@ -21,15 +21,15 @@ use crate::seed::Random;
 
 const MIB: usize = 1024 * 1024;
 const DISK: &str = "256m";
-/// What others have on the disk, and then remove.
+/// The size of other files on the disk, which are removed later.
 const BALLAST: usize = 128 * MIB;
-/// How many instances run while the disk is filled, each with this much still to write.
+/// How many instances run while the disk is filled, and how much each has yet to write.
 const RUNNING: u32 = 20;
 const RESULT_LEN: usize = 64 * 1024;
 const INPUT_LEN: usize = 256 * 1024;
 /// More would not fit on the disk.
 const STARTS_MAX: usize = 256 * MIB / INPUT_LEN;
-/// With less room the store begins no write.
+/// With less room, the store does not begin a write.
 const BEGINS_NO_WRITE: u64 = 7 * MIB as u64;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -37,13 +37,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SmallDisk {
     folder: PathBuf,
-    /// Whether others then take what the hub has left free.
+    /// Whether other files then take the space that the hub has left free.
     to_the_brim: bool,
 }
 
 struct Gate(watch::Receiver<bool>);
 
-/// Waits at the gate, then has much to say.
+/// Waits at the gate, and then returns a large output.
 #[activity]
 async fn fetch(gate: State<Gate>, n: usize) -> Result<String> {
     gate.0.clone().wait_for(|is_open| *is_open).await?;
@@ -72,7 +72,7 @@ impl SmallDisk {
         Ok((hub, gate))
     }
 
-    /// What the child does; each answer says how far it came.
+    /// The task of the child. Each answer reports its progress.
     #[tokio::main]
     pub(crate) async fn fill(&self) -> Result<()> {
         fs::write(self.file("ballast"), vec![1; BALLAST])?;
@@ -90,7 +90,7 @@ impl SmallDisk {
             child::answer("room left");
         }
         gate.send(true)?;
-        // What runs may finish now, or wait until there is room.
+        // Running instances may finish now, or wait until there is room.
         fs::remove_file(self.file("ballast"))?;
         if self.to_the_brim {
             fs::remove_file(self.file("rest"))?;
@@ -111,14 +111,14 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Opens the hub anew and finds everything in it.
+    /// Opens the hub again and finds everything in it.
     async fn check(&self, kept: usize) -> Result<()> {
         let (hub, _gate) = self.open().await?;
         for number in 0..kept {
             let run = hub.find_instance::<keep>(&format!("keep-{number}")).await?;
             assert_eq!(run.expect("it was acknowledged").result().await?, INPUT_LEN);
         }
-        // The one that came at last, and perhaps one of which nobody was told.
+        // The last one, and perhaps one that was started without an acknowledgement.
         let least = kept as u64 + u64::from(RUNNING) + 1;
         let found = hub.count(&InstanceQuery::new()).await?;
         assert!((least..=least + 1).contains(&found), "{found} instances, not {least}");
@@ -126,7 +126,8 @@ impl SmallDisk {
     }
 }
 
-/// Starts instances until one is refused; says how many were not, and why that one was.
+/// Starts instances until one is refused. Returns the number of accepted instances, and why the
+/// last one was refused.
 async fn fill(hub: &TaskHub) -> Result<(usize, String)> {
     for number in 0..STARTS_MAX {
         let keep = keep(noise(number)).instance_id(format!("keep-{number}"));
@@ -138,7 +139,7 @@ async fn fill(hub: &TaskHub) -> Result<(usize, String)> {
     Err(Error::msg("more was accepted than fits on the disk"))
 }
 
-/// Text that no store can make smaller by much.
+/// A text that hardly compresses.
 fn noise(seed: usize) -> String {
     let mut random = Random::new(seed as u64);
     let letter = |_| char::from(b'A' + u8::try_from(random.below(26)).unwrap_or_default());
@@ -147,9 +148,9 @@ fn noise(seed: usize) -> String {
 
 /// Fills a file until there is no room on the disk.
 ///
-/// The last of it comes a little later: a write of the store that had begun has found its room by
-/// then, and no other begins. Who takes all of that room in the time of one write stops the hub,
-/// with the error that names it, until it is opened anew.
+/// The last bytes are written a little later: by then, a write that the store had begun is
+/// complete, and no other begins. If the space disappeared during a write, the hub would stop with
+/// an error that says so, until it is opened again.
 async fn take_the_rest(path: &Path) -> Result<()> {
     let mut file = File::create(path)?;
     while fs4::available_space(path)? > BEGINS_NO_WRITE {
@@ -172,8 +173,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> Result<T> {
     Ok(tokio::time::timeout(PATIENCE, future).await?)
 }
 
-/// Runs a command where a small disk is mounted on `folder`, in a process that has it for itself.
-/// Gives nothing if that cannot be done, and says so.
+/// Runs a command in a process in which a small disk is mounted on `folder`. If that is not
+/// possible, prints so and returns `None`.
 fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
     let mount = format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && exec \"$@\"");
     let run = |flags: &str, command: &Command| {
@@ -183,7 +184,7 @@ fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
         run.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         run.stdin(Stdio::null()).output()
     };
-    // Root may do it where other users may not.
+    // Root may mount even where other users may not.
     let mut refusal = String::new();
     for flags in ["-Urm", "-m"] {
         match run(flags, &Command::new("true")) {
@@ -192,7 +193,7 @@ fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
             Err(error) => refusal = error.to_string(),
         }
     }
-    // Past the test harness, which keeps what tests print to itself.
+    // Bypasses the test harness, which captures the output of tests.
     let said = format!("SKIPPED, no small disk can be mounted: {refusal}\n");
     std::io::stderr().write_all(said.as_bytes()).unwrap();
     None

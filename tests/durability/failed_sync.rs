@@ -1,12 +1,13 @@
-//! A call fails: a sync or anything else with an I/O error, or for want of a descriptor or of room.
+//! System calls that fail: a sync or any other call fails with an I/O error, or because descriptors
+//! or space are exhausted.
 //!
-//! Whatever fails, each commit that was acknowledged is found again, and nothing hangs. If only
-//! something was lacking, the commit is made when it is available again. Otherwise all waiting
-//! commits fail, and nothing is acknowledged from then on.
+//! Whatever fails, each acknowledged commit is found again, and nothing hangs. If a resource was
+//! lacking, the commit is made once the resource is available again. Otherwise all waiting commits
+//! fail, and from then on nothing is acknowledged.
 //!
-//! After a failed sync nobody knows what is on the disk, and syncing again proves nothing: the
-//! system may have dropped what it could not write. So the store accepts nothing more until it is
-//! opened anew.
+//! After a failed sync, the content of the disk is unknown, and another sync proves nothing,
+//! because the system may have dropped the data that it could not write. Therefore the store
+//! accepts nothing more until it is opened again.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,8 +22,8 @@ use crate::work::Size;
 
 const STEPS: usize = 40;
 
-/// The work in a process of its own, in which `failing` fails; gives the shim it ran under, and how
-/// the process ended.
+/// Runs the work in a separate process, in which `failing` fails. Returns the shim of the process,
+/// and how the process ended.
 fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> (Shim, String) {
     let shim = shim.with_other_root(&failing.unwrap_or("nothing").replace(' ', "-"));
     let root = shim.root().to_owned();
@@ -31,7 +32,7 @@ fn run(shim: &Shim, seed: u64, failing: Option<&str>, end: End) -> (Shim, String
     (shim, ended)
 }
 
-/// How many syncs and writes there are if nothing fails.
+/// The number of syncs and writes if nothing fails.
 fn counted(shim: &Shim, seed: u64) -> (u64, u64) {
     let (shim, _ended) = run(shim, seed, None, End::Closed);
     let entries = trace::read(shim.trace());
@@ -43,7 +44,7 @@ fn counted(shim: &Shim, seed: u64) -> (u64, u64) {
     )
 }
 
-/// Numbers from 1 to `most`: all, or a sample.
+/// The numbers from 1 to `most`: all of them, or a sample.
 fn numbers(most: u64, random: &mut Random) -> Vec<u64> {
     if seed::is_long() {
         return (1..=most).collect();
@@ -52,8 +53,8 @@ fn numbers(most: u64, random: &mut Random) -> Vec<u64> {
     sampled.into_iter().collect()
 }
 
-/// Lets each of the numbered syncs or writes fail, each in a folder of its own, and gives what is
-/// wrong about what the work was told and about what is left of it.
+/// Makes each of the numbered syncs or writes fail, each in a separate folder. Returns what is
+/// wrong with the answers to the work and with the remaining content.
 fn complaints(
     shim: &Shim,
     what: &str,
@@ -65,7 +66,7 @@ fn complaints(
     let mut complaints = Vec::new();
     for number in numbers {
         let failing = format!("{what} {number}");
-        // A store that has failed is closed, too.
+        // A store that has failed can be closed, too.
         let end = if number % 2 == 0 { End::Killed } else { End::Closed };
         let (shim, ended) = run(shim, seed, Some(&failing), end);
         let marks = Marks::of(shim.root());
@@ -81,7 +82,7 @@ fn complaints(
     complaints
 }
 
-/// What is wrong about what the work was told, if anything is.
+/// What is wrong with the answers to the work, if anything is.
 fn told(marks: &Marks, ended: &str, must_say: Option<&str>) -> Option<String> {
     if marks.goes_on {
         return Some(format!("it goes on after: {}", marks.failures.join("; ")));
@@ -118,8 +119,8 @@ fn acknowledged_commits_survive_a_write_that_finds_no_room() {
     assert!(complaints.is_empty(), "seed {seed}:\n{}", complaints.join("\n"));
 }
 
-/// Numbers of calls that may be told to fail: all, or a sample, in which are those that begin a new
-/// file of the log.
+/// The numbers of calls that can be made to fail: all of them, or a sample that includes the calls
+/// that begin a new file of the log.
 fn calls(shim: &Shim, what: &str, seed: u64, random: &mut Random) -> Vec<u64> {
     let none = format!("{what} 0");
     let (shim, _ended) = run(shim, seed, Some(&none), End::Closed);
@@ -152,7 +153,8 @@ fn commits_wait_while_file_descriptors_or_disk_space_are_exhausted() {
         let (shim, ended) = run(&shim, seed, Some(&format!("lack {number}")), End::Closed);
         let marks = Marks::of(shim.root());
         let Marks { acknowledged, issued, .. } = marks;
-        // A store that is not open yet may say what is lacking; after that it waits.
+        // While a store is being opened, it may report that a resource is lacking. Once it is open,
+        // it waits.
         let was_opened = issued > 0;
         if was_opened && acknowledged < STEPS {
             complaints.push(format!("lack {number}: {marks:?}, {ended}"));

@@ -1,4 +1,4 @@
-//! A folder of a hub in which, or above which, is what the hub's user may not read.
+//! A hub's folder that contains, or is below, something that the hub's user may not read.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,7 +11,7 @@ use crate::child::{self, Task};
 /// The user `nobody`.
 const NOBODY: u32 = 65534;
 
-/// Opens the hub's folder as a user who may not do everything; gives what that said.
+/// Opens the hub's folder as an unprivileged user. Returns the output.
 fn open_as_user(hub: &Path) -> String {
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let mut command = child::command(&Task::Open(hub.to_owned()));
@@ -36,7 +36,7 @@ fn the_root_of_a_volume_can_be_a_folder() {
     let hub = folder.join("volume");
     fs::create_dir_all(hub.join("lost+found")).unwrap();
     set_mode(&hub.join("lost+found"), 0o000);
-    // Whatever opens a pipe to read waits for another process to write to it.
+    // Opening a pipe for reading blocks until another process opens it for writing.
     let made = Command::new("mkfifo").arg(hub.join("pipe")).status().unwrap();
     assert!(made.success());
     assert_eq!(open_as_user(&hub), "opened");

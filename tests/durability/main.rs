@@ -1,10 +1,10 @@
 //! The store in a folder after failures of its process, disk and files.
 //!
-//! Owns the tests of crashes that are made up: a loss of power, a sync that fails, damaged files, a
-//! full disk. They judge the embedded store by its public interface only, against the store in
-//! memory. `tests/crash/` kills real processes.
+//! Owns the tests of simulated failures: a loss of power, a sync that fails, damaged files, a full
+//! disk. They compare the embedded store with the store in memory, only through the public
+//! interface. `tests/crash/` kills real processes.
 //!
-//! Read next: `work.rs` (what is done to a store), `check.rs` (how what it holds is judged).
+//! Read next: `work.rs` (what is done to a store), `check.rs` (how its content is checked).
 #![cfg(target_os = "linux")]
 
 mod backup;

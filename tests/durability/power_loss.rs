@@ -1,8 +1,9 @@
-//! The power fails: at any moment of a store's work, with any part of what nobody had synced lost,
-//! it opens again and holds what was acknowledged, each step whole or not at all. So it does when the
-//! power fails again while it opens, or soon after.
+//! Power loss: after a power failure at any moment, which loses any part of the unsynced data, the
+//! store opens again and contains everything acknowledged, and each step either completely or not
+//! at all. The same holds if the power fails again while the store is being opened, or soon
+//! afterwards.
 //!
-//! The work is done once, under the shim. The crashes are made up from its record.
+//! The work is done once, under the shim. The crashes are simulated from its record.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use crate::work::{Size, Step, Work};
 /// sled's configuration of a tree with segments of 512 KiB.
 const SMALL_SEGMENTS: &[u8] = include_bytes!("../compat/folders/v1/closed/sled/conf");
 
-/// One work, and what is wrong with what crashes left of it.
+/// A run of the work, and the faults found after crashes.
 struct Trial {
     guard: TempDir,
     folder: PathBuf,
@@ -64,8 +65,8 @@ impl Trial {
         self
     }
 
-    /// Does the whole work, in processes that end in several ways, and gives what was there and the
-    /// record.
+    /// Does the whole work, in processes that end in several ways. Returns the initial content and
+    /// the record.
     fn record(&self) -> (Snapshot, Vec<Entry>) {
         let (root, seed, steps) = (self.shim.root(), self.seed, self.steps);
         let start = Snapshot::of(root);
@@ -86,9 +87,9 @@ impl Trial {
         (start, entries)
     }
 
-    /// Moments of a record, in order: some just behind the opening of the store, whose content has been
-    /// shown then, of the others half just behind a sync or a word of the child, where a store must be
-    /// right at once, and half any.
+    /// Moments of a record, in order. Some are just after the opening of the store, when its
+    /// content has been reported. Of the others, half are just after a sync or a report of the
+    /// child, because these must be correct at once, and half are random.
     fn moments(&mut self, entries: &[Entry], count: usize) -> Vec<usize> {
         let is_telling =
             |at: &usize| matches!(entries[at - 1].deed, Deed::Mark(_) | Deed::Sync(..));
@@ -107,7 +108,7 @@ impl Trial {
         moments
     }
 
-    /// Lets the power fail now, and judges what is left.
+    /// Lets the power fail now, and checks the remaining content.
     fn crash(&mut self, disk: &Disk, marks: &Marks, moment: &str) {
         let root = self.folder.join("crashed");
         fs::create_dir(&root).unwrap();
@@ -120,7 +121,7 @@ impl Trial {
         if !matches!(finding, Finding::Holds(_)) {
             let known = format!("{acknowledged} steps acknowledged, {issued} issued");
             self.wrong.push(format!("{moment}, {known}: {finding:?}"));
-            // To be looked at, as it was before it was opened.
+            // Kept for inspection, as it was before it was opened.
             let kept = self.folder.join(format!("wrong/{}-{moment}", self.judged));
             fs::create_dir_all(&kept).unwrap();
             disk.crash_into(&kept, &mut same);
@@ -128,8 +129,8 @@ impl Trial {
         fs::remove_dir_all(&root).unwrap();
     }
 
-    /// Lets the power fail now, opens the store on what is left, works on for a few steps, and lets
-    /// the power fail again somewhere in that.
+    /// Lets the power fail now, opens the store on the remaining content, continues for a few
+    /// steps, and lets the power fail again at a random moment in between.
     fn crash_twice(&mut self, disk: &Disk, marks: &Marks, moment: &str, count: usize) {
         let shim = self.shim.with_other_root(moment);
         let root = shim.root();
@@ -151,8 +152,8 @@ impl Trial {
         fs::remove_dir_all(root).unwrap();
     }
 
-    /// What is wrong is left where it can be looked at: the seed does not say which of the store's
-    /// threads was when faster.
+    /// The faulty folder is kept for inspection, because the seed does not reproduce the timing of
+    /// the store's threads.
     fn assert_all_right(self) {
         let Self { guard, seed, judged, wrong, .. } = self;
         if wrong.is_empty() {
@@ -165,7 +166,7 @@ impl Trial {
     }
 }
 
-/// Goes through a record, and shows the disk and what was known at some moments.
+/// Goes through a record, and reports the disk and the acknowledged steps at some moments.
 fn walk(
     entries: &[Entry],
     moments: &[usize],
@@ -185,7 +186,7 @@ fn walk(
     }
 }
 
-/// The record says all that happened: it leads to the very files that are there.
+/// The record is complete: applying it results in exactly the files that exist.
 fn explains(entries: &[Entry], mut disk: Disk, root: &Path) {
     for entry in entries {
         disk.apply(entry);
@@ -227,7 +228,7 @@ fn acknowledged_commits_survive_a_second_power_loss() {
     let mut moments = trial.moments(&entries, states);
     moments.dedup();
     walk(&entries, &moments, (Disk::holding(&start), Marks::default()), |disk, marks, moment| {
-        // Who opens the store must be able to tell how many steps it holds.
+        // When the store is opened, the number of its steps must be detectable.
         let under_way = &work[..marks.issued][marks.acknowledged..];
         if under_way.iter().all(|step| matches!(step, Step::Commit(_))) {
             trial.crash_twice(disk, marks, &format!("moment-{moment}"), again);
@@ -239,13 +240,13 @@ fn acknowledged_commits_survive_a_second_power_loss() {
 
 /// A batch of a checkpoint, and what sled makes of it later, fills several segments of a small size.
 #[test]
-fn sled_takes_nothing_for_durable_before_it_is() {
+fn sled_assumes_nothing_to_be_durable_before_it_is() {
     for seed in 1..=3 {
         Trial::new(seed, 300).with_small_segments().record();
     }
 }
 
-/// The model is sharp: had no sync an effect, it would find that something is lost.
+/// The model is strict: if syncs had no effect, it would detect a loss.
 #[test]
 fn a_store_that_does_not_sync_is_detected() {
     let mut trial = Trial::new(seed::seed(), 40);

@@ -1,9 +1,11 @@
-//! What sled takes for durable is durable: the check of the recorded writes to sled's file.
+//! Checks that everything that sled assumes to be durable is durable, in the recorded writes to
+//! sled's file.
 //!
-//! sled's file is a log in segments. A segment begins with a header: the position in the log at which
-//! the segment begins, and a *stable* position, up to which the log had been written at that time.
-//! After a crash, sled looks for damage only in the segment of the latest stable position that it
-//! finds and in later ones, and takes everything before that for whole. So in the record of a work:
+//! sled's file is a log in segments. A segment begins with a header: the position in the log at
+//! which the segment begins, and a *stable* position, up to which the log had been written at that
+//! time. After a crash, sled looks for damage only in the segment of the latest stable position
+//! that it finds and in later ones, and assumes that everything before is intact. Therefore, in the
+//! record of a run:
 //!
 //! 1. When a header is written, the log is durable up to the segment of its stable position.
 //! 2. No segment is overwritten in which sled would look for damage, if the power failed now and left
@@ -18,7 +20,7 @@ use crate::trace::{Deed, Entry, Sync};
 
 #[derive(Clone, Copy, Debug)]
 struct Header {
-    /// Where the segment begins in the log.
+    /// The position in the log at which the segment begins.
     position: u64,
     stable: u64,
 }
@@ -29,24 +31,24 @@ const LARGE: u64 = 4 * 1024 * 1024;
 /// A write to the file that may not be durable.
 struct Write {
     segment: u64,
-    /// Where it begins in the log.
+    /// The position in the log at which it begins.
     position: u64,
     header: Option<Header>,
 }
 
-/// sled's file, as a record shows it up to some entry.
+/// sled's file after the first entries of a record.
 struct Segments {
     size: u64,
     current: BTreeMap<u64, Header>,
     durable: BTreeMap<u64, Header>,
     unsynced: Vec<Write>,
     made_durable: usize,
-    /// How many writes a sync that has begun will make durable.
+    /// The number of writes that a sync in progress will make durable.
     begun: BTreeMap<u64, usize>,
     wrong: Vec<String>,
 }
 
-/// What is wrong in the record of a work on the hub in `root/hub`, whose tree was made in it.
+/// The faults in the record of a run that created the hub in `root/hub`.
 pub(crate) fn faults(entries: &[Entry], root: &Path) -> Vec<String> {
     let conf = fs::read(root.join("hub/sled/conf")).unwrap();
     let conf = String::from_utf8_lossy(&conf);
@@ -98,7 +100,8 @@ impl Segments {
         }
     }
 
-    /// The header at the beginning of a segment; what sled writes to clear one is none.
+    /// The header at the beginning of a segment. The bytes with which sled clears a segment are not
+    /// a header.
     fn header(&self, data: &[u8]) -> Option<Header> {
         let number = |at: usize| {
             let bytes = data.get(at..at + 8)?.try_into().ok()?;

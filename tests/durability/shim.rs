@@ -14,8 +14,8 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    /// Compiles the shim into `folder`, where its record will stand, too. What happens below
-    /// `folder/root` is recorded.
+    /// Compiles the shim into `folder`, which will also contain its record. Everything that happens
+    /// below `folder/root` is recorded.
     pub(crate) fn build(folder: &Path) -> Self {
         let (source, object) = (folder.join("shim.c"), folder.join("shim.so"));
         fs::write(&source, include_str!("shim.c")).unwrap();

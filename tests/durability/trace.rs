@@ -1,11 +1,12 @@
-//! What the shim recorded, read: each thing that was done to files, in the order of its effect.
+//! Reads the record of the shim: each operation on files, in the order in which they took effect.
 
 use std::path::{Component, Path, PathBuf};
 
-/// The file below the root to which a child writes what it issued and what was acknowledged.
+/// The file below the root in which a child records the steps that it issued and those that were
+/// acknowledged.
 const MARKS: &str = "marks";
 
-/// One thing that was done.
+/// One operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
     /// A file was created.
@@ -23,13 +24,13 @@ pub(crate) enum Deed {
     Unlink,
     MakeFolder,
     RemoveFolder,
-    /// A call began that may be told to fail.
+    /// A call began that can be made to fail.
     Call,
-    /// The child says something of its work.
+    /// The child reports its progress.
     Mark(String),
 }
 
-/// What became of a sync, which its number names.
+/// The result of the sync with this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sync {
     Begins,
@@ -37,7 +38,7 @@ pub(crate) enum Sync {
     Fails,
 }
 
-/// A deed, and the file or folder to which it was done, below the root.
+/// An operation, and the file or folder below the root that it concerns.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,
@@ -91,7 +92,7 @@ fn take<'a>(rest: &mut &'a [u8], len: u64) -> &'a [u8] {
     taken
 }
 
-/// A number of so many bytes, as this machine writes it.
+/// A number with this many bytes, in the byte order of this machine.
 fn number(rest: &mut &[u8], len: u64) -> u64 {
     let mut bytes = [0; 8];
     let taken = take(rest, len);

@@ -1,8 +1,9 @@
 //! Work for a store, as a function of a seed: the same steps in every process.
 //!
-//! Instances in several partitions start, grow, begin anew, end and are purged, their ids are used
-//! again, messages go to and fro, partitions change hands. Most values are small, some are far above
-//! what a store keeps in one piece. A step is a commit of several of these.
+//! Instances in several partitions start, grow, continue as new, end and are purged, their ids are
+//! reused, messages are sent and consumed, and partitions change hands. Most values are small, but
+//! some are far larger than a store keeps in one piece. A step is a commit of several of these
+//! changes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -18,26 +19,26 @@ use serde::{Deserialize, Serialize};
 use crate::seed::Random;
 
 pub(crate) const PARTITIONS: u16 = 3;
-/// How many ids there are: fewer than instances, so they are used again.
+/// The number of ids. There are fewer ids than instances, so ids are reused.
 const IDS: u64 = 48;
 
-/// Opens the store that is judged. Its limits are set here if others are to be tried.
+/// Opens the store under test. To test other limits, set them here.
 pub(crate) fn open(folder: &Path) -> Result<SledStore, StoreError> {
     // Small, so that there are many checkpoints and several files of the log.
     SledStore::options().overlay_bytes(1024 * 1024).open(folder)
 }
 
-/// What is done to a store, step by step.
+/// The work on a store, step by step.
 pub(crate) struct Work {
     pub(crate) steps: Vec<Step>,
-    /// Every execution that there ever is.
+    /// Every execution that ever exists.
     pub(crate) executions: BTreeSet<(InstanceId, ExecutionId)>,
 }
 
-/// How much there is to it.
+/// The size of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Size {
-    /// As little as can be.
+    /// As little as possible.
     Small,
     Large,
 }
@@ -75,7 +76,7 @@ impl Work {
         Self { steps: all, executions: author.executions }
     }
 
-    /// What a store holds after so many steps.
+    /// The content of a store after this many steps.
     pub(crate) fn reference(&self, steps: usize) -> MemoryStore {
         let store = MemoryStore::default();
         for step in &self.steps[..steps] {
@@ -102,11 +103,11 @@ pub(crate) fn partition_of(id: &InstanceId) -> PartitionId {
     PartitionId::of(id, PARTITIONS)
 }
 
-/// Who writes the work.
+/// Generates the work.
 struct Author {
     size: Size,
     random: Random,
-    /// How many ids of executions and messages were given away.
+    /// The number of execution and message ids used so far.
     given: u128,
     epochs: BTreeMap<PartitionId, Epoch>,
     instances: BTreeMap<InstanceId, InstanceRecord>,
@@ -184,7 +185,7 @@ impl Author {
         self.episode(record, replaces)
     }
 
-    /// The next episode of an instance that runs; now and then it begins anew, or ends.
+    /// The next episode of a running instance. Occasionally the instance continues as new, or ends.
     fn go_on(&mut self, id: &InstanceId) -> EpisodeWrite {
         let record = self.instances[id].clone();
         match self.random.below(10) {
@@ -252,11 +253,11 @@ impl Author {
         Json::parse(&format!("\"{}\"", self.letters(length))).unwrap()
     }
 
-    /// Text of about this length of which no part is like another.
+    /// A text of about this length, without repetitions.
     fn letters(&mut self, length: u64) -> String {
         let mut text = String::new();
         while (text.len() as u64) < length {
-            // Nothing that is written to a text fails.
+            // Writing to a `String` never fails.
             let _ = write!(text, "{:016x}", self.random.below(u64::MAX));
         }
         text

@@ -11,7 +11,7 @@ use durable::protocol::{EventKind, FailureDetails, Timestamp};
 use durable::task::Race2;
 use durable::testing::TestHub;
 
-/// The instances whose `holds` has begun, and those whose has seen its token.
+/// The instances whose `holds` has begun, and those whose `holds` has seen its token.
 static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static CANCELLED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -24,7 +24,7 @@ async fn holds(ctx: &ActivityContext) -> Result<()> {
     Err(Error::msg("cancelled"))
 }
 
-/// One that is cancelled before it begins never does.
+/// An activity that is cancelled before it begins never begins.
 async fn has_begun(instance: &str) {
     while !BEGUN.lock().unwrap().contains(instance) {
         tokio::task::yield_now().await;
@@ -46,7 +46,7 @@ async fn first_of_two(ctx: &OrchestrationContext) -> Result<bool> {
     match durable::race((holds(), go)).await {
         Race2::First(_) => Ok(false),
         Race2::Second(go) => {
-            // Still running: it was dropped, and this instance goes on.
+            // The activity is still running: its task was dropped, and the instance continues.
             let more = ctx.wait_for_external_event::<bool>("more").await?;
             Ok(go? && more)
         }
@@ -89,7 +89,7 @@ async fn punches_in_time(ctx: &OrchestrationContext) -> Result<String> {
     Ok(punched.map_or("timed out".to_owned(), |card| card.to_string()))
 }
 
-/// How many of `narrow` are running, and were at once.
+/// How many runs of `narrow` are in progress, and the maximum so far.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
@@ -169,7 +169,7 @@ async fn running_activities_are_listed_with_attempt_and_start() -> Result<()> {
     let retried = hub.start(held_at_last().instance_id("retried")).await?;
     hub.advance(Duration::from_hours(1)).await;
     assert_eq!(hub.running(), [], "it waits for a retry");
-    // Time does not pass while an activity runs, so this does not end.
+    // Virtual time does not pass while an activity runs, so this does not end.
     tokio::select! {
         () = hub.advance(Duration::from_hours(1)) => unreachable!(),
         () = has_begun("retried") => {}
@@ -192,7 +192,7 @@ async fn running_activities_are_listed_with_attempt_and_start() -> Result<()> {
     Ok(())
 }
 
-/// Which attempt an activity's end is about, and when it began.
+/// The attempt in the end event of an activity, and when it began.
 fn attempt(kind: &EventKind) -> Option<(i32, Option<u32>, Option<Timestamp>)> {
     match kind {
         EventKind::TaskCompleted { task_scheduled_id: id, attempt, began, .. }

@@ -57,7 +57,7 @@ async fn a_child_is_not_started_again_while_it_runs_or_when_it_has_ended() -> Re
     let hub = TestHub::builder().configure(|hub| hub.live_instances(0)).open().await?;
     let run = hub.start(tries_child()).await?;
     hub.advance(Duration::from_secs(30)).await;
-    // Its parent is replayed for this, and asks for the second attempt again.
+    // The parent is replayed for this, and requests the second attempt again.
     run.raise_event("unheard", &()).await?;
     hub.settle().await;
     hub.instance("tried")?.raise_event("number", &7_u32).await?;

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::delegate::delegate;
 
-/// A gate that holds up threads, and tells when one has arrived.
+/// A gate that blocks threads, and reports when one has arrived.
 #[derive(Debug)]
 struct Gate {
     is_shut: Mutex<bool>,
@@ -116,7 +116,7 @@ impl Clicks {
     }
 }
 
-/// Where orchestrators stop the thread of their partition.
+/// The gate at which orchestrators block the thread of their partition.
 static GATES: [Gate; 3] = [const { Gate::new(true) }; 3];
 
 fn stop_at(gate: usize) {
@@ -194,7 +194,7 @@ async fn back_pressure_delays_clients_and_serves_each_once() -> Result<()> {
     for (_, client) in &mut clients {
         assert!(poll_once(client.as_mut()).is_none());
     }
-    // Half of the eight whose mail is sent, and half of those under back-pressure.
+    // Half of the eight requests whose mail is sent, and half of those that wait.
     clients.retain(|(n, _)| n % 2 == 0);
     GATES[1].open();
     for (_, client) in clients {
@@ -367,11 +367,11 @@ async fn resume_and_rewind_of_one_instance_do_not_delay_another_while_commits_ar
     let hub = TaskHub::builder().partitions(2).store(shared).open().await?;
     let asleep = hub.start(collects().instance_id(id_in(0, "asleep"))).await?;
     store.gate.shut();
-    // The thread of the other partition stands in a commit. So no other thread commits.
+    // The thread of the other partition is in a commit, so no other thread commits.
     let committing = tokio::spawn(hub.start(collects().instance_id(id_in(1, "committing"))));
     store.gate.thread_arrives().await;
 
-    // None of this is durable, so a resume or a rewind has no history to start from yet.
+    // None of this is durable yet, so a resume or a rewind has no history to start from.
     let mut suspended = pin!(asleep.suspend("for a while"));
     let mut resumed = pin!(asleep.resume("at once"));
     let mut raised = pin!(asleep.raise_event("n", &0));

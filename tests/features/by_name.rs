@@ -46,7 +46,7 @@ impl Shelf {
     }
 }
 
-/// What the hub says of the functions of this file, with their places left out.
+/// What the hub reports about the functions of this file, without their places.
 fn registered_here() -> Expect {
     expect![[r#"
         {

@@ -1,4 +1,4 @@
-//! Options of calls: one that has no effect where its call is used is refused there.
+//! Options of calls: an option that would have no effect is refused where the call is used.
 
 use std::time::Duration;
 
@@ -146,7 +146,8 @@ async fn a_client_starts_no_call_with_an_option_of_waiting() -> Result<()> {
     }
     assert_eq!(refused(typed, "started"), ["retry", "timeout"]);
     assert_eq!(refused(by_name, "started"), ["retry", "timeout"]);
-    // What an attribute declares applies to calls that are awaited, and is no error elsewhere.
+    // The defaults that an attribute declares apply to calls that are awaited, and are not an error
+    // elsewhere.
     hub.start(takes_an_hour_of_10_s()).await?.result().await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the contexts of orchestrators and activities tell: names, versions, parents, ids, random numbers.
+//! The contexts of orchestrators and activities: names, versions, parents, ids, random numbers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,7 +51,8 @@ async fn a_context_has_name_version_properties_and_parent() -> Result<()> {
             "relative 4 in north, task 1 of relative 3",
         ]
     );
-    // The default id of a child is made of the execution of its parent and the number of the task.
+    // The default id of a child is derived from the execution of its parent and the number of the
+    // task.
     let child = format!("{}:1", run.status().await?.execution_id);
     let child = hub.instance(&child)?.status().await?;
     assert_eq!(child.version.as_deref(), Some("4"));

@@ -223,7 +223,8 @@ async fn wait_for_start_ends_even_if_the_first_generation_ends_immediately() -> 
     Ok(())
 }
 
-/// Reads one number in each execution; the last one reads what was passed over until then.
+/// Reads one number in each execution. The last execution reads the events that were not read
+/// before.
 #[orchestrator]
 async fn reads_a_backlog(ctx: &OrchestrationContext, next: u64, end: u64) -> Result<Vec<u64>> {
     if next == 0 {
@@ -241,7 +242,7 @@ async fn reads_a_backlog(ctx: &OrchestrationContext, next: u64, end: u64) -> Res
     Ok(passed_over)
 }
 
-/// Has a backlog read, between any two turns of which `between` is done to the hub.
+/// Reads a backlog, and calls `between` on the hub between any two executions.
 async fn check_backlog(
     hub: TestHub,
     between: impl AsyncFn(TestHub) -> Result<TestHub>,

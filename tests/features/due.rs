@@ -29,7 +29,7 @@ async fn due_hangs() -> Result<()> {
     panic!("a test lets it hang")
 }
 
-/// Its second attempt begins after 90 minutes; its time is up after 120, when it still hangs.
+/// Its second attempt begins after 90 minutes and hangs. Its time limit ends after 120 minutes.
 fn hangs_twice() -> durable::Call<due_hangs> {
     due_hangs().attempt_timeout(90 * MINUTE).retry(RetryPolicy::new(5, Duration::from_secs(1)))
 }
@@ -127,7 +127,7 @@ struct Commits {
     done: usize,
 }
 
-/// How long a read and a commit wait for each other at most.
+/// The longest time that a read and a commit wait for each other.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Store for Racing {

@@ -26,14 +26,14 @@ impl NonRetriable for PaymentError {
     }
 }
 
-/// Final, whatever its value is.
+/// Never retried, whatever its value is.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("sold out")]
 struct SoldOut;
 
 impl NonRetriable for SoldOut {}
 
-/// Knows nothing of retries.
+/// Does not implement `NonRetriable`.
 #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("out of order: {part}")]
 struct OutOfOrder {
@@ -80,7 +80,7 @@ async fn prints(ctx: &OrchestrationContext, part: String) -> Result<()> {
     Ok(print(part).await?)
 }
 
-/// Tries again what has a part that can be mended: by the error behind the child's.
+/// Retries if the error behind that of the child is temporary.
 #[orchestrator]
 async fn prints_again(ctx: &OrchestrationContext, part: String) -> Result<()> {
     let policy = RetryPolicy::new(4, SECOND).handle(|retry| {
@@ -241,7 +241,7 @@ enum AppError {
     NoProgress,
 }
 
-/// What a client does with a hub; every `?` converts.
+/// The operations of a client; every `?` converts.
 macro_rules! client {
     ($hub:expr) => {{
         let hub = $hub;

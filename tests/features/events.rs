@@ -51,12 +51,12 @@ async fn two_waits(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
     Ok((first?, second?))
 }
 
-/// A wait that has its event, and is dropped before it is asked for it.
+/// A wait that has received its event, and is dropped before it is polled again.
 #[orchestrator]
 async fn dropped(ctx: &OrchestrationContext) -> Result<(bool, u32)> {
     let mut first = Box::pin(ctx.wait_for_external_event::<u32>("n"));
     let go = ctx.wait_for_external_event::<bool>("go");
-    // It is waited for, and loses; then its event comes while something else is waited for.
+    // It is awaited in a race and loses. Its event then arrives while something else is awaited.
     let begun = durable::race((go, &mut first)).await;
     ctx.wait_for_external_event::<bool>("drop").await?;
     drop(first);
@@ -85,7 +85,7 @@ async fn handed_on(ctx: &OrchestrationContext) -> Result<(i64, u32)> {
     Ok((younger?, older))
 }
 
-/// The older wait is dropped when both have their events.
+/// The older wait is dropped once both have their events.
 #[orchestrator]
 async fn in_line(ctx: &OrchestrationContext) -> Result<(u32, u32)> {
     let mut first = ctx.wait_for_external_event::<u32>("n");

@@ -1,4 +1,4 @@
-//! An evicted instance does not repeat what ended while it was not in memory.
+//! An evicted instance does not repeat an attempt that ended while the instance was not in memory.
 
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,7 +60,7 @@ async fn at_the_door() -> Result<()> {
     .await?)
 }
 
-/// Polls a future once, so that it sends what it has to send.
+/// Polls a future once, so that it sends its request.
 async fn begin<F: Future>(mut future: Pin<&mut F>) {
     std::future::poll_fn(|cx| {
         let _ = future.as_mut().poll(cx);
@@ -86,7 +86,8 @@ async fn an_attempt_whose_result_is_in_flight_does_not_run_again_after_an_evicti
     let run: OrchestrationHandle<tries_slowly> = hub.start(tries_slowly()).await?;
     BEGUN.acquire().await?.forget();
     let next = hub.start(waits_for_place()).await?;
-    // The partition is busy, so what comes now comes in one turn, in which the instance is replayed.
+    // The partition is busy, so everything that is sent now arrives in one turn, in which the
+    // instance is replayed.
     let (other, busy) = (hub.clone(), keeps_busy());
     let busy = tokio::spawn(async move { other.start(busy).await });
     at_the_door().await?;
@@ -95,7 +96,7 @@ async fn an_attempt_whose_result_is_in_flight_does_not_run_again_after_an_evicti
     let mut resume = pin!(run.resume("it is not suspended"));
     begin(resume.as_mut()).await;
     RELEASED.add_permits(2);
-    // There is one place, so the attempt before has ended and is reported.
+    // Only one activity runs at a time, so the previous attempt has ended and has been reported.
     NEXT_BEGUN.acquire().await?.forget();
     at_the_door().await?;
     raise.await?;

@@ -59,7 +59,7 @@ async fn breaks_endlessly() -> Result<()> {
     Err(Endless.into())
 }
 
-/// How many links the failure has, and what the last one says.
+/// The number of links of the failure, and the message of the last one.
 #[orchestrator]
 async fn survives(ctx: &OrchestrationContext, causes: Option<u32>) -> Result<(usize, String)> {
     let failed = match causes {

@@ -26,7 +26,7 @@ async fn followed_steps(ctx: &OrchestrationContext, count: u32) -> Result<u32> {
     Ok(sum)
 }
 
-/// Takes numbers until it is told 0.
+/// Takes numbers until it gets 0.
 #[orchestrator]
 async fn followed_numbers(ctx: &OrchestrationContext) -> Result<u32> {
     let mut sum = 0;
@@ -55,7 +55,7 @@ async fn followed_anew(ctx: &OrchestrationContext, left: u32) -> Result<()> {
     ctx.continue_as_new(followed_anew(left - 1)).await
 }
 
-/// Services that work by now, one for each test.
+/// The services that are available, one for each test.
 static MENDED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 #[activity]
@@ -70,7 +70,7 @@ async fn followed_uses(ctx: &OrchestrationContext, service: String) -> Result<u3
     Ok(used? + stepped?)
 }
 
-/// The events are those of the history that the instance has now, each once and in order.
+/// The events are those of the current history of the instance, each once and in order.
 #[track_caller]
 fn is_whole(events: &[FollowedEvent], history: &[durable::protocol::HistoryEvent]) {
     let indices: Vec<u64> = events.iter().map(|followed| followed.index).collect();
@@ -80,7 +80,7 @@ fn is_whole(events: &[FollowedEvent], history: &[durable::protocol::HistoryEvent
     }
 }
 
-/// The next events, up to and including one that is wanted.
+/// The next events, up to and including the first that meets a condition.
 async fn until(
     stream: &mut HistoryStream,
     is_wanted: impl Fn(&EventKind) -> bool,
@@ -131,7 +131,7 @@ async fn time_passes_while_a_follower_waits() -> Result<()> {
 }
 
 #[tokio::test]
-async fn following_goes_on_from_a_position() -> Result<()> {
+async fn following_continues_from_a_position() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(followed_steps(5)).await?;
     let all = run.follow_history(0).try_collect().await?;
@@ -199,7 +199,7 @@ async fn a_pending_instance_is_followed_from_its_start() -> Result<()> {
 }
 
 #[tokio::test]
-async fn following_goes_on_through_a_suspension_and_a_crash() -> Result<()> {
+async fn following_continues_through_a_suspension_and_a_crash() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(followed_numbers().instance_id("numbers")).await?;
     let mut stream = run.follow_history(0);
@@ -298,7 +298,7 @@ async fn a_rewound_history_is_returned_again_if_a_returned_event_was_removed() -
 }
 
 #[tokio::test]
-async fn a_follower_of_a_purged_instance_is_told() -> Result<()> {
+async fn a_follower_is_notified_when_its_instance_is_purged() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(followed_numbers()).await?;
     let mut stream = run.follow_history(0);
@@ -315,7 +315,7 @@ async fn a_follower_of_a_purged_instance_is_told() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_follower_that_waits_is_told_when_the_hub_stops() -> Result<()> {
+async fn a_waiting_follower_is_notified_when_the_hub_stops() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(followed_numbers()).await?;
     let mut stream = run.follow_history(run.status().await?.history_len);
@@ -328,7 +328,7 @@ async fn a_follower_that_waits_is_told_when_the_hub_stops() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_evicted_is_followed() -> Result<()> {
+async fn an_evicted_instance_is_followed() -> Result<()> {
     let hub =
         TestHub::builder().configure(|hub| hub.partitions(1).live_instances(0)).open().await?;
     let run = hub.start(followed_numbers()).await?;
@@ -355,7 +355,7 @@ impl Numbers {
     }
 }
 
-/// Follows from the beginning, and now and then from the last position with a new stream.
+/// Follows from the beginning, and occasionally continues at the last position with a new stream.
 async fn follows_with_breaks(run: InstanceHandle, seed: u64) -> Result<Vec<FollowedEvent>> {
     let mut numbers = Numbers(seed * 2 + 1);
     let mut events: Vec<FollowedEvent> = Vec::new();

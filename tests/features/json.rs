@@ -1,4 +1,5 @@
-//! The JSON of what clients read, word for word: programs in other languages parse it.
+//! The JSON of the types that clients read, word for word, because programs in other languages
+//! parse it.
 
 use std::time::Duration;
 
@@ -242,7 +243,7 @@ async fn lifecycle_events() -> Result<()> {
     while let Some(event) = events.try_recv().map_err(Error::from)? {
         seen.push(event);
     }
-    // Events of two partitions have no order.
+    // The order of events of two partitions is not defined.
     seen.sort_by_key(|event| event.instance_id.clone());
     check(
         &seen,

@@ -1,5 +1,5 @@
-//! A server that starts, raises, waits, reads and lists as JSON over a plain socket: what a crate that
-//! is built on this one needs, with public items only.
+//! A server that starts, raises, waits, reads and lists as JSON over a plain socket, with public
+//! items only, like a crate that builds on this one.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -133,7 +133,7 @@ async fn answer(hub: &TaskHub, request: Request) -> anyhow::Result<Value> {
     })
 }
 
-/// What an HTTP server would answer with.
+/// The response of an HTTP server.
 fn status_code(error: &anyhow::Error) -> u16 {
     let hub = match error.downcast_ref::<ManageError>() {
         Some(ManageError::Hub(error)) => Some(error),
@@ -157,7 +157,7 @@ async fn line(hub: &TaskHub, request: &str) -> Value {
     }
 }
 
-/// Serves one connection: a request a line, an answer a line.
+/// Serves one connection: one request and one response per line.
 fn serve(hub: TaskHub) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;

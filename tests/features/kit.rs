@@ -152,7 +152,7 @@ async fn a_mock_that_never_returns_lets_virtual_time_pass_until_its_timeout() ->
     let ResultError::Failed(failed) = failed else { panic!("{failed}") };
     let types: Vec<_> = failed.details().chain().map(|it| it.error_type.as_str()).collect();
     assert!(types.contains(&FailureDetails::TIMEOUT), "{types:?}");
-    // Three attempts of five minutes, and an hour before each but the first.
+    // Three attempts of five minutes, with an hour before the second and the third.
     assert_eq!(hub.now() - began, chrono::TimeDelta::days(1) + chrono::TimeDelta::minutes(135));
     assert_eq!(hub.calls::<now_and_then>().len(), 4);
     Ok(())
@@ -360,7 +360,7 @@ async fn an_activity_that_a_crash_interrupts_runs_again() -> Result<()> {
 
 static GATE_RUNS: AtomicU32 = AtomicU32::new(0);
 
-/// Cannot be told to end, and would never do so by itself.
+/// Cannot be cancelled, and would never end by itself.
 #[activity]
 async fn gate() -> u32 {
     let run = GATE_RUNS.fetch_add(1, Ordering::SeqCst) + 1;
@@ -375,7 +375,8 @@ async fn gated(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(gate().await?)
 }
 
-/// What a call is made of, as a type: nothing, the one thing, or all of them, owned.
+/// The input of a call as a type: nothing, the single parameter, or a tuple of all parameters,
+/// owned.
 #[test]
 fn the_input_type_of_a_definition_is_its_parameters_owned() {
     fn is<F: Definition<Input = T>, T>() {}

@@ -1,4 +1,5 @@
-//! Limits of executions. One that is running keeps those with which it started, also in a hub with others.
+//! Limits of executions. A running execution keeps the limits with which it started, even in a hub
+//! with other limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ async fn measured(text: String) -> usize {
     text.len()
 }
 
-/// The length that comes back, or the kind of failure; before and after an event.
+/// The length of the result, or the kind of failure; before and after an event.
 #[orchestrator]
 async fn measures_twice(ctx: &OrchestrationContext, size: usize) -> Result<[String; 2]> {
     let text = "x".repeat(size);
@@ -51,7 +52,7 @@ async fn a_running_instance_keeps_the_limits_of_its_start() -> Result<()> {
         run.raise_event("go", &()).await?;
         let said = if before == large { "2000" } else { FailureDetails::PAYLOAD_TOO_LARGE };
         assert_eq!(run.result().await?, [said, said]);
-        // What begins now has the limits of now.
+        // Executions that begin now have the current limits.
         let run = hub.start(measures_twice(2_000)).await?;
         run.raise_event("go", &()).await?;
         let said = if after == large { "2000" } else { FailureDetails::PAYLOAD_TOO_LARGE };
@@ -66,7 +67,7 @@ struct Chatty {}
 
 #[entity]
 impl Chatty {
-    /// Signals itself without end, until it is told that it may not.
+    /// Signals itself endlessly, until it is refused.
     fn shout(&mut self, ctx: &EntityContext) -> Result<()> {
         loop {
             ctx.signal(Chatty::at("other").whisper())?;

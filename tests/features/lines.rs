@@ -39,7 +39,7 @@ async fn line_parent(ctx: &OrchestrationContext, id: String) -> Result<()> {
     Ok(())
 }
 
-/// The lines of an instance as `LEVEL message`, and that each has the target of the hub.
+/// The lines of an instance as `LEVEL message`. Also checks that each has the target of the hub.
 #[track_caller]
 fn told(instance: &str) -> Vec<String> {
     let lines = lines_with("instance", instance);
@@ -75,7 +75,7 @@ async fn a_failed_attempt_is_logged_once_despite_replays() -> Result<()> {
     hub.advance(20 * SECOND).await;
     assert_eq!(told("line-retried"), [RETRIED, RETRIED]);
     TaskHub::clone(&hub).shutdown().await?;
-    // Another hub replays both failures, and goes on.
+    // Another hub replays both failures, and continues.
     let hub = evicting(&store).configure(|hub| hub.verify_on_open(true)).open().await?;
     let run = hub.find_instance::<line_retries>("line-retried").await?.unwrap();
     run.raise_event("go", &()).await?;
@@ -167,7 +167,7 @@ async fn a_failed_or_panicking_instance_is_logged_once() -> Result<()> {
 
 static IS_CHANGED: AtomicBool = AtomicBool::new(false);
 
-/// Stands for another release of the code; the macro does not look into it.
+/// Stands for another release of the code. The attribute does not look inside this function.
 fn is_changed() -> bool {
     IS_CHANGED.load(Ordering::Relaxed)
 }
@@ -196,7 +196,8 @@ async fn an_instance_that_mismatches_its_history_is_logged_once() -> Result<()> 
     for _ in 0..2 {
         let hub = evicting(&store).open().await?;
         let run = hub.find_instance::<line_changed>(id).await?.unwrap();
-        // The first one suspends the instance, and is recorded behind that as the others are.
+        // The first failure suspends the instance, and is recorded after the suspension, like the
+        // others.
         run.raise_event("go", &"4111".to_owned()).await?;
         hub.settle().await;
         let refused = run.resume("does it fit?").await.unwrap_err();

@@ -1,7 +1,8 @@
-//! Who listens to this program: a `tracing` subscriber and a `metrics` recorder that remember all.
+//! The listeners of this program: a `tracing` subscriber and a `metrics` recorder that record
+//! everything.
 //!
-//! A hub works on threads of its own, so both are the whole program's. Tests tell their own lines and
-//! counts apart by names that no other test uses.
+//! A hub works on threads of its own, so both listeners are global. Tests recognise their own lines
+//! and counts by names that no other test uses.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

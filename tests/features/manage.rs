@@ -1,4 +1,4 @@
-//! What a client can do to an instance: suspend, resume, terminate, rewind, restart, purge.
+//! Operations of clients on an instance: suspend, resume, terminate, rewind, restart, purge.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -201,7 +201,7 @@ async fn a_start_may_replace_an_instance_in_a_permitted_status() -> Result<()> {
     let done = [RuntimeStatus::Completed];
     let again = hub.start(waits_an_hour().instance_id("w").replace_if(done)).await?;
     assert_eq!(status(&again).await?, RuntimeStatus::Running);
-    // A running one is ended and replaced, if that is what is asked for.
+    // A running instance is ended and replaced, if the start requests it.
     let running = [RuntimeStatus::Running];
     let third = hub.start(waits_an_hour().instance_id("w").replace_if(running)).await?;
     third.raise_event("number", &3).await?;
@@ -234,7 +234,7 @@ async fn purge_recursively_removes_the_children() -> Result<()> {
     Ok(())
 }
 
-/// Calls a sub-orchestration under each of these ids, and tells how many calls failed.
+/// Calls a sub-orchestration under each of these ids, and returns the number of failed calls.
 #[orchestrator]
 async fn claims(ctx: &OrchestrationContext, ids: Vec<String>) -> Result<usize> {
     let calls = ids.into_iter().map(|id| claims(Vec::new()).instance_id(id));
@@ -251,7 +251,7 @@ async fn a_recursive_purge_spares_an_instance_that_only_has_the_id_of_a_child() 
     assert_eq!(run.result().await?, 1, "the id of the stranger is taken");
     stranger.raise_event("number", &1).await?;
     stranger.result().await?;
-    // Its own child of this id has ended, so that another parent may use the id again.
+    // Its own child with this id has ended, so another parent may reuse the id.
     let second = hub.start(claims(vec!["reused".into()]).instance_id("second")).await?;
     assert_eq!(second.result().await?, 0);
 
@@ -294,7 +294,7 @@ async fn finished_instances_are_kept_as_long_as_retention_says() -> Result<()> {
 #[tokio::test]
 async fn a_wait_for_completion_is_answered_even_if_the_instance_is_purged_at_once() -> Result<()> {
     let retention = Retention::forever().completed(Duration::ZERO);
-    // The time of a test hub would pass, and the hour with it, while nothing else is under way.
+    // In a test hub, virtual time would pass, and with it the hour, while nothing else is running.
     let hub = TaskHub::builder().in_memory().retention(retention).open().await?;
     for n in 0..50 {
         let run = hub.start(waits_an_hour().instance_id(format!("gone-{n}"))).await?;

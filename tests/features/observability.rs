@@ -1,4 +1,4 @@
-//! Log lines, spans, counts, lifecycle events, and the trace that goes through all of it.
+//! Log lines, spans, counts, lifecycle events, and the trace that connects them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ fn trace() -> TraceContext {
     TraceContext::parse(&format!("00-{TRACE_ID}-b7ad6b7169203331-01")).unwrap()
 }
 
-// What replays.
+// The instance whose replays must not be logged.
 
 static NOTED: AtomicUsize = AtomicUsize::new(0);
 
-/// The macro does not look into this.
+/// The attribute does not look inside this function.
 fn note(what: &str) {
     NOTED.fetch_add(1, Ordering::Relaxed);
     tracing::info!("note: {what}");
@@ -75,7 +75,7 @@ async fn a_replay_logs_and_counts_nothing() -> Result<()> {
     hub.settle().await;
     TaskHub::clone(&hub).shutdown().await?;
     assert_eq!(lines("note: the guard is dropped").len(), 0, "it only left the memory");
-    // Verified, then replayed, and beyond its history in one go.
+    // It is verified, then replayed, and then continues beyond its history in the same run.
     let hub = open().await?;
     let run = hub.find_instance::<notes>("notes").await?.unwrap();
     run.raise_event("go", &7_u32).await?;
@@ -357,7 +357,7 @@ async fn lifecycle_events_cover_retention() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_slow_listener_is_told_of_missed_events_and_of_the_stop() -> Result<()> {
+async fn a_slow_listener_is_notified_of_missed_events_and_of_the_stop() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
     let mut events = hub.lifecycle();
     hub.start(told_many(2100)).await?.result().await?;
@@ -413,7 +413,7 @@ async fn metrics_count_what_became_durable_once() -> Result<()> {
     };
     assert_eq!((activities("completed"), activities("failed")), (2, 2 + 3 + 3));
     assert_eq!(count("durable_attempts_failed_total{name=counted}"), 2 + 2 + 2);
-    // In the hub's time, which stands still but for timers: a minute, and ten seconds to retry.
+    // In the hub's time, which only timers advance: a minute, and ten seconds for the retry.
     let took = "durable_instance_seconds{name=counted,outcome=completed}";
     assert_eq!(values(took), [70.0, 70.0]);
     assert_eq!(values("durable_activity_seconds{name=counted_activity}").len(), 10);

@@ -8,7 +8,7 @@ use durable::prelude::*;
 use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
 
-/// How often each event was heard of: an entity counts each signal exactly once.
+/// How often each event was reported: an entity counts each signal exactly once.
 #[derive(Default, Serialize, Deserialize)]
 struct Heard(BTreeMap<String, u32>);
 
@@ -113,7 +113,7 @@ async fn a_crash_at_any_moment_neither_loses_nor_repeats_an_event() {
     for round in 0..30 {
         let id = format!("job-{round:02}");
         let _run = hub.start(noisy_job(true).instance_id(&id)).await.unwrap();
-        // How far the instance and its hook have come is left to chance.
+        // The progress of the instance and its hook at this moment is random.
         for _ in 0..round {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,4 @@
-//! What an instance waits for, as its handle tells it.
+//! What an instance waits for, as its handle reports it.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ async fn the_timer_of_a_timeout_names_the_line_of_its_caller() -> Result<()> {
 }
 
 #[tokio::test]
-async fn everything_that_is_awaited_is_told_in_memory_replayed_and_suspended() -> Result<()> {
+async fn everything_awaited_is_listed_in_memory_replayed_and_suspended() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(pending_everything().instance_id("everything")).await?;
     run.raise_event("Aproval", &1).await?;
@@ -152,7 +152,7 @@ async fn everything_that_is_awaited_is_told_in_memory_replayed_and_suspended() -
 }
 
 #[tokio::test]
-async fn what_was_dropped_is_not_waited_for() -> Result<()> {
+async fn dropped_tasks_are_not_listed_as_awaited() -> Result<()> {
     let hub = TestHub::open().await?;
     let run = hub.start(pending_choice()).await?;
     let pending = settled(&hub, &run).await?;

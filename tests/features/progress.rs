@@ -14,7 +14,7 @@ async fn import_page(page: u32) -> Result<u32> {
     Ok(page)
 }
 
-/// Says every minute how far it is.
+/// Reports its progress every minute.
 #[orchestrator]
 async fn import(ctx: &OrchestrationContext, pages: u32) -> Result<u32> {
     for page in 1..=pages {
@@ -25,7 +25,7 @@ async fn import(ctx: &OrchestrationContext, pages: u32) -> Result<u32> {
     Ok(pages)
 }
 
-/// Says how far it is in each of its executions.
+/// Reports its progress in each of its executions.
 #[orchestrator]
 async fn import_anew(ctx: &OrchestrationContext, page: u32, pages: u32) -> Result<()> {
     ctx.set_custom_status(&page)?;
@@ -36,7 +36,7 @@ async fn import_anew(ctx: &OrchestrationContext, page: u32, pages: u32) -> Resul
     ctx.continue_as_new(import_anew(page + 1, pages)).await
 }
 
-/// Asks, waits for ever, and says what it was told.
+/// Asks a question, waits forever, and reports the answer.
 #[orchestrator]
 async fn asks(ctx: &OrchestrationContext) -> Result<()> {
     ctx.set_custom_status(&"asking")?;

@@ -1,4 +1,4 @@
-//! Recorded histories: saved, loaded, and replayed against the code of today.
+//! Recorded histories: saved, loaded, and replayed against the current code.
 
 use std::error::Error as _;
 use std::fs;
@@ -12,7 +12,7 @@ use durable::testing::{
 
 use super::kit::{Declined, archive, buy, charge, four_times, twice};
 
-/// As `four_times`, with another second request.
+/// Like `four_times`, with another second request.
 #[orchestrator]
 async fn changed_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
     let first = twice(n).await?;
@@ -20,7 +20,7 @@ async fn changed_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
     Ok(2 * first)
 }
 
-/// As `four_times`, with another value.
+/// Like `four_times`, with another value.
 #[orchestrator]
 async fn other_four_times(ctx: &OrchestrationContext, n: u64) -> Result<u64> {
     Ok(twice(twice(n + 1).await?).await?)
@@ -127,7 +127,7 @@ async fn verify_replay_compares_kinds_and_names_and_strictly_also_values() -> Re
     let text = serde_json::to_string_pretty(&history)?;
     fs::write(&path, text.replace("\"input\": 5", "\"input\": 6"))?;
     let other = RecordedHistory::load(&path)?;
-    // By the history the call with 6 returned 10, so the next call gets 10.
+    // According to the history, the call with 6 returned 10, so the next call gets 10.
     verify_replay_strictly(&other)?;
     fs::write(&path, text.replace("\"result\": 10", "\"result\": 11"))?;
     let other = RecordedHistory::load(&path)?;

@@ -21,7 +21,8 @@ async fn reader(ctx: &OrchestrationContext, test: String) -> Result<usize> {
     Ok(book.len())
 }
 
-/// Gives eight readers a book each, and has each read it afterwards; how often they have begun.
+/// Gives each of eight readers a book and then lets each of them read it. Returns how often they
+/// have begun.
 async fn read(test: &str, pages: usize, live_bytes: Option<usize>) -> Result<usize> {
     let hub = TestHub::builder().configure(|hub| {
         let hub = hub.partitions(1).verify_replay(false);

@@ -66,7 +66,7 @@ async fn limited(ctx: &OrchestrationContext) -> Result<String> {
     Ok(works_at(100).retry(RetryPolicy::new(100, SECOND)).timeout(10 * SECOND).await?)
 }
 
-/// Fails twice, as no orchestrator should: by what it finds beside it.
+/// Fails twice, based on state outside the orchestrator, which a real orchestrator must not read.
 #[durable::allow(DURABLE0023, reason = "a child that fails twice")]
 #[orchestrator]
 async fn flaky(ctx: &OrchestrationContext) -> Result<u32> {

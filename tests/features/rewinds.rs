@@ -1,5 +1,5 @@
-//! Rewind: tasks that were open when an instance failed run again, or get the result that arrived
-//! since.
+//! Rewind: tasks that were open when an instance failed run again, or get the result that has
+//! arrived since.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use durable::{OrchestrationHandle, RetryPolicy, RuntimeStatus};
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Services that work by now, one for each test.
+/// The services that are available, one for each test.
 static MENDED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn mend(service: &str) {
@@ -40,7 +40,7 @@ async fn waits_for_number(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(ctx.wait_for_external_event::<u32>("number").await?)
 }
 
-/// Waits for what its own child is told.
+/// Waits for the event that its own child gets.
 #[orchestrator]
 async fn middle(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(waits_for_number().instance_id(format!("{}-below", ctx.instance_id())).await?)
@@ -113,7 +113,7 @@ async fn status(hub: &TestHub, id: &str) -> Result<RuntimeStatus> {
     Ok(hub.instance(id)?.status().await?.runtime_status)
 }
 
-/// Raises the event once the instance waits for it anew.
+/// Raises the event once the instance waits for it again.
 async fn tell(hub: &TestHub, id: &str, number: u32) -> Result<()> {
     hub.settle().await;
     hub.instance(id)?.raise_event("number", &number).await?;
@@ -335,7 +335,8 @@ async fn attempts_after_a_rewind_have_executions_of_their_own() -> Result<()> {
     let executions = EXECUTIONS.lock().unwrap().clone();
     let ids: BTreeSet<_> = executions.iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), executions.len(), "an attempt has the id of what another one called");
-    // The first attempt after the rewind is the last one before it, as is what it calls.
+    // The first attempt after the rewind has the execution of the last one before it, and so has
+    // its child.
     assert_eq!(executions.len(), before + 2 + 2);
     hub.shutdown().await?;
     Ok(())

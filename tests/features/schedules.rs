@@ -227,7 +227,7 @@ async fn schedules_are_listed_by_prefix_status_and_page() -> Result<()> {
     Ok(())
 }
 
-/// Lets a schedule's process be down from 02:30 until `again`; gives the runs an hour later.
+/// Stops a schedule's process from 02:30 until `again`. Returns the runs an hour later.
 async fn down(schedule: Schedule, again: &str) -> Result<Vec<String>> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let open = |beginning: &str| {

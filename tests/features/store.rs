@@ -1,5 +1,5 @@
-//! What the store in a folder offers beside the contract: relaxed durability, reading what is damaged,
-//! giving space back.
+//! Features of the store in a folder beyond the contract: relaxed durability, salvage of damaged
+//! folders, compaction.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use durable::store::{Durability, SledStore, Store, StoreError};
 
 #[activity]
 async fn store_noise(n: u64) -> Result<String> {
-    // Numbers that no store can make smaller by much.
+    // Numbers that hardly compress.
     let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -33,7 +33,7 @@ async fn fill_hub(hub: &TaskHub, instances: u64) -> Result<()> {
     Ok(())
 }
 
-/// A copy of a folder that is in use: what a killed process would leave.
+/// A copy of a folder that is in use, as a killed process would leave it.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
@@ -104,7 +104,7 @@ async fn a_damaged_log_is_reported_and_salvaged_up_to_the_damage() -> Result<()>
     let log = log.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
     let log = log.max().expect("there is a log");
     let mut bytes = fs::read(&log)?;
-    // In the result of the second instance.
+    // A byte in the result of the second instance.
     let text = store_noise::run(1).await?;
     let at =
         bytes.windows(99).position(|part| part == &text.as_bytes()[..99]).expect("it is there");
@@ -128,7 +128,7 @@ async fn a_damaged_log_is_reported_and_salvaged_up_to_the_damage() -> Result<()>
         exported.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     assert!(lines.iter().any(|line| line["damage"].is_string()));
     assert!(lines[0]["complete"].as_bool() == Some(true));
-    // What is behind the damage is there as well, one episode after the other.
+    // The episodes after the damage are exported as well, one after the other.
     assert!(
         lines
             .iter()

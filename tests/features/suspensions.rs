@@ -1,5 +1,5 @@
-//! Results and events that arrive during a suspension are handled at resume as they would have
-//! been.
+//! When an instance is resumed, results and events that arrived during its suspension are handled
+//! as they would have been without it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};

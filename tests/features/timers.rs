@@ -141,7 +141,7 @@ async fn timers_and_delayed_starts_survive_a_restart() -> Result<()> {
     hub.advance(DAY).await;
     (*hub).clone().shutdown().await?;
 
-    // Two days later by the calendar: what was due meanwhile is late, and happens.
+    // Two days later by the calendar: timers that became due in the meantime fire late.
     let hub = again(&store, 3).await?;
     let at = |days: u32| DateTime::<Utc>::UNIX_EPOCH + days * DAY;
     let four = hub.find_instance::<reminders>("four").await?.unwrap();
@@ -160,7 +160,7 @@ async fn thousands_of_timers_fire_each_at_its_time() -> Result<()> {
     let began = hub.now();
     let mut runs = Vec::new();
     for minutes in 0..3_000_u32 {
-        // In an order that is not that of their times.
+        // Not in the order of their times.
         let minutes = (minutes * 7919) % 3_000;
         let time = began + TimeDelta::minutes(i64::from(minutes) + 1);
         runs.push((time, hub.start(until(time)).await?));

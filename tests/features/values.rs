@@ -30,7 +30,7 @@ fn lists(length: u32) -> List {
     list(length)
 }
 
-/// What it writes it does not read.
+/// It cannot read what it has written.
 #[derive(Serialize)]
 struct OneWay(u32);
 
@@ -195,7 +195,7 @@ async fn echo(numbers: Vec<f64>) -> Vec<f64> {
     numbers
 }
 
-/// How many of many random floats come back as others.
+/// How many of many random floats change in a round trip.
 #[orchestrator]
 async fn echoes(ctx: &OrchestrationContext) -> Result<usize> {
     let random = |_| {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-/// Panics when it is dropped, unless something panics already.
+/// Panics when it is dropped, unless the thread is already panicking.
 pub(crate) struct Bomb;
 
 impl Drop for Bomb {
@@ -11,7 +11,8 @@ impl Drop for Bomb {
     }
 }
 
-/// Panics when it is dropped with a value that does the same, also while something panics.
+/// Panics when it is dropped, with a payload that does the same, even if the thread is already
+/// panicking.
 pub(crate) struct Chain(pub(crate) u32);
 
 impl Drop for Chain {

@@ -21,7 +21,7 @@ async fn adds_one(ctx: &OrchestrationContext, n: u32) -> Result<u32> {
     Ok(n + one().await?)
 }
 
-/// What another instance of the same partition comes to, which nothing may keep from it.
+/// The result of another instance of the same partition, which must not be affected.
 async fn the_hub_goes_on(hub: &TaskHub) -> Result<()> {
     assert_eq!(hub.start(adds_one(1)).await?.result().await?, 2);
     Ok(())

@@ -1,4 +1,5 @@
-//! Input and surroundings that do their worst: the hub names an error or keeps a bound, and goes on.
+//! Hostile input and environments: the hub returns a named error or keeps within a bound, and
+//! continues.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -44,7 +45,7 @@ async fn has_a_child_for_ever(ctx: &OrchestrationContext, depth: u32) -> Result<
     Ok(has_a_child_for_ever(depth + 1).await?)
 }
 
-/// Nothing but the disk bounds such a chain, and its root ends it.
+/// Only the disk bounds such a chain, and terminating its root ends it.
 #[tokio::test]
 async fn a_chain_of_children_without_end_ends_with_its_root() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
@@ -240,7 +241,8 @@ async fn an_instance_without_progress_is_held_back_after_crashes_only_and_runs_a
     Ok(())
 }
 
-/// What something else ends at any moment is not taken for the cause.
+/// An instance that happens to run when the process is killed from outside is not taken for the
+/// cause.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_is_killed_again_and_again_sets_nothing_aside() -> Result<()> {
     let store = Arc::default();

@@ -11,7 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 
-/// Whatever names this makes the listeners panic.
+/// A line or metric that contains this name makes the listeners panic.
 const ANNOYING: &str = "annoying";
 
 static NEXT: AtomicU64 = AtomicU64::new(1);

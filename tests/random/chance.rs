@@ -1,4 +1,4 @@
-//! Chance that can be repeated, and which seeds are tried.
+//! Reproducible random numbers, and the seeds that are tried.
 
 use std::env;
 use std::ops::Range;
@@ -34,7 +34,7 @@ impl Chance {
         from + self.below(to - from + 1)
     }
 
-    /// True once in so many times.
+    /// True once in this many times.
     pub(crate) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -16,7 +16,7 @@ use crate::run::HORIZON;
 /// More than a partition reads from the store at once when it looks for what is due.
 const SLEEPERS: usize = 1300;
 
-/// When all sleepers have ended, at the latest.
+/// The time by which all sleepers have ended.
 const END: Micros = 500 * SECOND;
 
 fn time(chance: &mut Chance) -> Micros {

@@ -10,13 +10,14 @@ use crate::program::{
     Retry, SECOND,
 };
 
-/// How deep statements stand in each other, and sub-orchestrations in each other.
+/// The maximum nesting of statements, and of sub-orchestrations.
 const DEPTH: u32 = 4;
 const CHILDREN: u32 = 2;
-/// A time limit that nothing exceeds which does not wait for a retry.
+/// A time limit that is only exceeded by waiting for a retry.
 const GENEROUS: Micros = 5_000 * SECOND;
 
-/// Whether programs have such a thing: `DURABLE_WITHOUT=bombs,rewinds` looks past what is known.
+/// Whether programs may contain this: `DURABLE_WITHOUT=bombs,rewinds` leaves out what is known to
+/// fail.
 fn may(feature: &str) -> bool {
     let without = std::env::var("DURABLE_WITHOUT").unwrap_or_default();
     without.split(',').all(|gated| gated != feature)
@@ -71,7 +72,7 @@ fn script(chance: &mut Chance, profile: Profile, events: u8) -> Vec<(Micros, Act
         }
         time += at(chance, 20_000);
         script.push((time, Action::Mend));
-        // By now whatever can fail has failed.
+        // By now, everything that can fail has failed.
         for _ in 0..2 {
             time += 20_000 * SECOND + at(chance, 1000);
             script.push((time, Action::Rewind));
@@ -90,11 +91,11 @@ fn script(chance: &mut Chance, profile: Profile, events: u8) -> Vec<(Micros, Act
 struct Generator {
     chance: Chance,
     profile: Profile,
-    /// How many statements may still be made.
+    /// The number of statements that may still be generated.
     left: i64,
-    /// In how many sub-orchestrations.
+    /// The number of enclosing sub-orchestrations.
     children: u32,
-    /// How many waits for events there are.
+    /// The number of waits for events.
     events: u8,
 }
 
@@ -107,7 +108,7 @@ impl Generator {
         let generations = match self.chance.below(24) {
             0 => 1,
             1 => 2,
-            // More of them than are run at once.
+            // More statements than run at once.
             2 if self.children == 0 && may("generations") => 66,
             _ => 0,
         };
@@ -127,7 +128,7 @@ impl Generator {
         Node::Timer(self.time())
     }
 
-    /// A statement that sleeps when it is done.
+    /// A statement that sleeps at its end.
     fn settled(&mut self, node: Node) -> Node {
         Node::Seq(vec![node, self.pause()])
     }
@@ -172,7 +173,7 @@ impl Generator {
         }
     }
 
-    /// What comes to the same whenever its parts are done.
+    /// Statements whose result does not depend on when their parts end.
     fn plain(&mut self, depth: u32) -> Node {
         match self.chance.below(6) {
             0..3 => self.join(depth),
@@ -188,12 +189,12 @@ impl Generator {
 
     fn join(&mut self, depth: u32) -> Node {
         let at_most = self.chance.one_in(3).then(|| 1 + self.chance.index(3));
-        // What failed runs again alone, so a rewind may begin its later steps in another order.
+        // Only the failed parts run again, so a rewind may begin later steps in another order.
         let at_most = at_most.filter(|_| self.profile != Profile::Rewound);
         Node::Join(self.branches(depth), at_most)
     }
 
-    /// Several that wait for the same event, some of whom give up.
+    /// Several waits for the same event, some of which time out.
     fn queue(&mut self) -> Node {
         self.events += 1;
         let name = u8::try_from(self.chance.below(2)).expect("it is small");
@@ -215,7 +216,7 @@ impl Generator {
         Node::Join((0..self.chance.between(2, 4)).map(|_| branch(self)).collect(), None)
     }
 
-    /// An event that comes for a wait that is then dropped goes to the next one, so there are more.
+    /// If a wait is dropped, its event goes to the next one, so more events are raised.
     fn held(&mut self, depth: u32) -> Node {
         let wait = match self.chance.below(6) {
             0 => self.activity(),
@@ -261,7 +262,7 @@ impl Generator {
         }
     }
 
-    /// What takes a time that is known when it begins.
+    /// Statements whose duration is known when they begin.
     fn lasting(&mut self) -> Node {
         if self.chance.one_in(2) {
             return self.pause();
@@ -271,7 +272,7 @@ impl Generator {
         Node::Activity(Activity { does: Does::Hang, options })
     }
 
-    /// A critical section, in an instance of its own, where nothing breaks its rules meanwhile.
+    /// A critical section in a separate instance, in which nothing breaks its rules.
     fn section(&mut self) -> Node {
         let mut keys = vec![0, 1, 2];
         keys.rotate_left(self.chance.index(3));
@@ -288,7 +289,7 @@ impl Generator {
             if self.children > 0 {
                 return self.pause();
             }
-            // Each of a name of its own, so that it does not matter which waits first.
+            // Each has a unique name, so that it does not matter which waits first.
             let event = Node::Event(self.events, None);
             self.events += 1;
             return self.settled(event);
@@ -347,7 +348,7 @@ impl Generator {
 
     fn options(&mut self) -> Options {
         if self.profile == Profile::Rewound {
-            // Until the world is mended either the attempts or the time may come to an end.
+            // Until the world is repaired, either the attempts or the time may be exhausted.
             let attempts = if self.chance.one_in(2) { 2 } else { 100 };
             let first = 300 * SECOND + self.time();
             let retry =

@@ -1,7 +1,7 @@
 //! The one orchestrator that runs every program, with its activities and its entity.
 //!
-//! What a program does depends on its value alone. Its result is its log: each line says where in
-//! the program, when after the start, and what happened.
+//! The behaviour of a program depends only on its value. Its result is its log: each line contains
+//! the place in the program, the time since the start, and what happened.
 
 use std::cell::RefCell;
 use std::panic::panic_any;
@@ -21,12 +21,12 @@ use crate::program::{Activity, Child, ChildId, Does, Held, Micros, Node, Options
 
 /// The id of the instance that runs a case's program.
 pub(crate) const ROOT: &str = "root";
-/// The id of an instance that waits for ever.
+/// The id of an instance that waits forever.
 pub(crate) const STRANGER: &str = "stranger";
-/// What a failure says if the program wanted it.
+/// The message of a failure that the program intends.
 const WANTED: &str = "wanted";
 
-/// Panics that a program wants are not printed.
+/// Panics that a program intends are not printed.
 pub(crate) fn keep_wanted_panics_quiet() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -37,7 +37,7 @@ pub(crate) fn keep_wanted_panics_quiet() {
     }));
 }
 
-/// What activities find outside of the hub.
+/// The world outside the hub, which activities see.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World(Arc<AtomicBool>);
 
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-/// What an orchestration is given.
+/// The input of an orchestration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Args {
     pub(crate) program: Program,
@@ -67,11 +67,11 @@ impl Args {
     }
 }
 
-/// What a statement comes to: what its failure is called.
+/// The result of a statement: the name of its failure.
 type Outcome = Result<(), String>;
 type Running<'a> = Pin<Box<dyn DurableFuture<Output = Outcome> + 'a>>;
 
-/// A destructor that panics, unless a panic is under way already.
+/// A destructor that panics, unless the thread is already panicking.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -119,7 +119,7 @@ async fn act(ctx: &ActivityContext, world: State<World>, does: Does) -> Result<V
 #[error("wanted")]
 struct Caused(#[source] Option<Box<Caused>>);
 
-/// Stands for all that never ends; mocked.
+/// Stands for everything that never ends; mocked.
 #[activity]
 pub(crate) async fn hang() -> Result<Value> {
     unreachable!("it is mocked")
@@ -141,7 +141,7 @@ impl Counter {
     }
 }
 
-/// Waits for ever.
+/// Waits forever.
 #[orchestrator]
 pub(crate) async fn stranger(ctx: &OrchestrationContext) -> Result<()> {
     ctx.wait_for_external_event::<()>("never").await?;
@@ -402,13 +402,14 @@ impl Run<'_> {
     }
 }
 
-/// A line of a log: in which generation and place of the program, when, and what.
+/// A line of a log: the generation and place in the program, the time, and the text.
 pub(crate) fn line(micros: Micros, generation: u32, place: &str, what: &str) -> String {
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     format!("{generation}{place} +{seconds:07}.{micros:06} {what}")
 }
 
-/// The lines by place and time: what happens at one moment in several places has no order.
+/// The lines sorted by time and place, because the order of simultaneous lines from several places
+/// is not defined.
 pub(crate) fn sorted(mut log: Vec<String>) -> Vec<String> {
     log.sort();
     log
@@ -418,7 +419,8 @@ pub(crate) fn event_name(name: u8) -> String {
     format!("event-{name}")
 }
 
-/// What a failure is called: by its type if it is the runtime's, which a program does not choose.
+/// The name of a failure: the message if the program chose it, and the type if it comes from the
+/// runtime.
 fn label(failure: &FailureDetails) -> String {
     match failure.error_type.strip_prefix("durable::") {
         Some("Error") | None => "Failed".to_owned(),

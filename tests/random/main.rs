@@ -1,13 +1,12 @@
-//! Random programs: a seed makes a program and what happens to it; it is run in several ways, and
-//! an oracle says what may come of it.
+//! Random programs: a seed generates a program and the events that affect it. The program is run in
+//! several ways, and an oracle checks the results.
 //!
 //! `DURABLE_SEED=n` repeats one seed, `DURABLE_SEEDS=a..b` tries a range, `DURABLE_LONG=1` tries
-//! many, each in all ways. Of the seeds that fail the first one of each kind is made smaller and
-//! printed.
+//! many, each in all ways. The first failing seed of each kind is made smaller and printed.
 //!
 //! Read in this order: `program.rs` (the grammar), `generate.rs` (from a seed to a case),
-//! `interpret.rs` (the orchestrator that runs it), `model.rs` (what it has to do), `run.rs` (the ways
-//! to run it), `check.rs` (the oracle), `shrink.rs`.
+//! `interpret.rs` (the orchestrator that runs it), `model.rs` (the expected behaviour), `run.rs`
+//! (the ways to run it), `check.rs` (the oracle), `shrink.rs`.
 
 mod chance;
 mod check;
@@ -51,7 +50,7 @@ async fn every_way_to_run_a_random_program_reaches_the_predicted_end() {
         let case = generate::case(seed);
         let Err((way, found)) = check(&case, &ways(seed, all), seed).await else { continue };
         println!("seed {seed}, {:?}: {} in {way:?}", case.profile, found.kind);
-        // The first of each kind is enough to begin with.
+        // The first failure of each kind suffices.
         if !reports.contains_key(found.kind) {
             let (case, found) = shrink::shrink(case, way, seed, found).await;
             let report = format!(

@@ -1,7 +1,7 @@
-//! What a program has to do, and when: a second interpreter, as plain as possible.
+//! The expected behaviour of a program: a second interpreter, as simple as possible.
 //!
-//! Written from the documentation and not from the engine. Nothing is recorded or replayed; at each
-//! moment everything is polled until nothing changes, and time goes to the next moment then.
+//! Written from the documentation and not from the engine. Nothing is recorded or replayed. At each
+//! moment everything is polled until nothing changes, and then time advances to the next moment.
 //!
 //! Read next: `model_world.rs` (time, events, entities).
 
@@ -20,17 +20,18 @@ use crate::program::{Activity, Case, Child, ChildId, Does, Held, Micros, Node, O
 pub(crate) type Outcome = Result<(), String>;
 type Running = Pin<Box<dyn Future<Output = Outcome>>>;
 
-/// What the failure of an instance is called whose orchestrator panicked.
+/// The name of the failure of an instance whose orchestrator panicked.
 pub(crate) const PANICKED: &str = "Panicked";
 
-/// How many generations follow one another at one moment; the next one begins a microsecond later.
+/// The number of generations that may begin at the same moment. The next one begins a microsecond
+/// later.
 const GENERATIONS_AT_ONCE: u32 = 64;
 
-/// How an instance ended: with its log, or with what its failure is called and its log.
+/// How an instance ended: with its log, or with the name of its failure and its log.
 pub(crate) type End = Result<Vec<String>, (String, Vec<String>)>;
 
-/// How the program of a case ends, if it does before `horizon`. Of its script only events count.
-/// Activities that wait for the world to be mended succeed.
+/// How the program of a case ends, if it ends before `horizon`. Only the events of its script
+/// count. Activities that depend on the world being repaired succeed.
 pub(crate) fn predict(case: &Case, horizon: Micros) -> Option<End> {
     let sim = Sim::default();
     let root = Rc::new(Instance::default());
@@ -261,7 +262,7 @@ impl Run {
         pause: Micros,
         place: String,
     ) -> Outcome {
-        // Each with the moment at which it can go on, since results come in that order.
+        // Each with the moment at which it can continue, because results arrive in this order.
         let running = self.start_all(nodes, &place).into_iter().enumerate();
         let mut running: Vec<_> = running.map(|(n, task)| (0, n, task)).collect();
         let (mut all, mut done) = (Ok(()), VecDeque::new());
@@ -301,7 +302,7 @@ impl Run {
     }
 }
 
-/// When a failed attempt is followed by another, if it is.
+/// When the next attempt begins, if there is one.
 fn next_attempt(options: &Options, attempt: u32, began: Micros, failed: Micros) -> Option<Micros> {
     let Retry { attempts, first, doubles, max_interval, timeout } = options.retry.clone()?;
     if attempt >= attempts {
@@ -339,7 +340,8 @@ async fn activity(sim: &Sim, call: &Activity) -> Result<String, String> {
     result
 }
 
-/// How long an attempt takes, unless for ever; what comes of it; whether that cannot be retried.
+/// How long an attempt takes (`None` if it never ends), its result, and whether the failure cannot
+/// be retried.
 fn attempted(call: &Activity, attempt: u32) -> (Option<Micros>, Result<String, String>, bool) {
     let failed = |label: &str| Err(label.to_owned());
     let (result, is_final) = match &call.does {
@@ -413,7 +415,7 @@ async fn timeout<F: Future + Unpin>(sim: &Sim, limit: Micros, mut task: F) -> Op
     .await
 }
 
-/// All results; with `fails_fast` the first failure alone.
+/// All results; with `fails_fast`, only the first failure.
 async fn join(tasks: Vec<Running>, most: usize, fails_fast: bool) -> Vec<Outcome> {
     let mut results: Vec<Option<Outcome>> = tasks.iter().map(|_| None).collect();
     let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
@@ -446,7 +448,7 @@ async fn join(tasks: Vec<Running>, most: usize, fails_fast: bool) -> Vec<Outcome
     .await
 }
 
-/// The first to be done, and the others.
+/// The first that is ready, and the others.
 async fn select(mut tasks: Vec<Running>) -> (usize, Outcome, Vec<Running>) {
     let (first, outcome) = poll_fn(|cx| {
         let polled = tasks.iter_mut().enumerate().find_map(|(n, task)| {

@@ -1,4 +1,4 @@
-//! What programs in the model share: time, the events of an instance, entities.
+//! The state that programs in the model share: time, the events of an instance, entities.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +25,7 @@ struct State {
     deadlines: RefCell<BTreeSet<Micros>>,
     /// The deadline that was last waited for.
     registered: Cell<Option<Micros>>,
-    /// Counts what may let another task go on.
+    /// Counts everything that may let another task continue.
     changes: Cell<u64>,
     tickets: Cell<u64>,
     entities: RefCell<BTreeMap<u8, Entity>>,
@@ -49,7 +49,7 @@ impl Sim {
         self.0.now.set(now);
     }
 
-    /// Notes that something has happened for which another task may wait.
+    /// Records that something has happened that another task may wait for.
     pub(crate) fn changed(&self) {
         self.0.changes.set(self.0.changes.get() + 1);
     }
@@ -66,7 +66,7 @@ impl Sim {
         self.0.registered.get()
     }
 
-    /// Runs a task of its own, until the flag that this gives is set.
+    /// Runs a separate task, until the returned flag is set.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) -> Rc<Cell<bool>> {
         let is_cancelled = Rc::new(Cell::new(false));
         self.0.tasks.borrow_mut().push((Rc::clone(&is_cancelled), Some(Box::pin(task))));
@@ -107,7 +107,7 @@ impl Sim {
         self.0.tickets.get()
     }
 
-    /// Serves what waits for an entity, until somebody holds its lock.
+    /// Serves the requests that wait for an entity, until one of them holds its lock.
     fn serve(&self, key: u8) {
         let mut entities = self.0.entities.borrow_mut();
         let entity = entities.entry(key).or_default();
@@ -134,7 +134,7 @@ impl Sim {
         poll_fn(|_| self.is_served(ticket)).await;
     }
 
-    /// Locks entities one after another, until what this gives is dropped.
+    /// Locks entities one after another, until the returned value is dropped.
     pub(crate) async fn lock(&self, keys: &[u8]) -> Locked {
         let mut locked = Locked { sim: self.clone(), tickets: Vec::new() };
         let keys: BTreeSet<_> = keys.iter().copied().collect();
@@ -153,7 +153,7 @@ impl Sim {
     }
 }
 
-/// Locks that are held or waited for.
+/// Locks that are held or requested.
 pub(crate) struct Locked {
     sim: Sim,
     tickets: Vec<(u8, u64)>,
@@ -196,7 +196,7 @@ pub(crate) struct Instance {
     events: RefCell<Vec<(u8, u64)>>,
 }
 
-/// The place of a wait in the line; dropping it gives the place up.
+/// The position of a wait in the queue. Dropping it gives up the position.
 struct Waiting<'a> {
     instance: &'a Instance,
     sim: &'a Sim,
@@ -216,7 +216,7 @@ impl Instance {
         sim.changed();
     }
 
-    /// The n-th of those who wait gets the n-th of the events that nobody has got.
+    /// The n-th wait gets the n-th event that has not been delivered.
     pub(crate) async fn wait(&self, sim: &Sim, name: u8) -> u64 {
         let waiting = Waiting { instance: self, sim, ticket: sim.ticket() };
         self.waits.borrow_mut().push((name, waiting.ticket));

@@ -1,4 +1,4 @@
-//! The grammar: what a random program and its script are made of, as values.
+//! The grammar of random programs and their scripts, as values.
 //!
 //! A program is the input of the one orchestrator that runs it, so it is recorded with the instance
 //! and a replay needs nothing else. Times are microseconds, because that is what a history keeps.
@@ -15,7 +15,7 @@ pub(crate) const SECOND: Micros = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) body: Node,
-    /// How many generations follow the first one, through continue-as-new.
+    /// The number of generations after the first one, through continue-as-new.
     pub(crate) generations: u32,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Program {
 pub(crate) enum Node {
     /// Sleeps.
     Timer(Micros),
-    /// A timer that is as long ago as a duration can say, so it fires at once.
+    /// A timer with the most negative duration, which fires at once.
     LongAgo,
     Activity(Activity),
     Child(Child),
@@ -38,24 +38,24 @@ pub(crate) enum Node {
     Section(Vec<u8>, Micros),
     /// Notes a GUID.
     Guid,
-    /// Asks for a patch, which no program was ever without.
+    /// Asks for a patch that every program has had from the beginning.
     Patch,
     Status,
     Fail,
     Panic,
     Seq(Vec<Node>),
-    /// The statement in the last generation, nothing before.
+    /// The statement in the last generation, and nothing in earlier ones.
     Last(Box<Node>),
     /// Notes how the statement ends, and succeeds.
     Catch(Box<Node>),
-    /// Waits for all, with `join_all` and with so many at once if a number is given.
+    /// Waits for all with `join_all`; if a number is given, with at most this many at once.
     Join(Vec<Node>, Option<usize>),
     TryJoin(Vec<Node>),
     /// The first of two, with `race`.
     Race(Box<Node>, Box<Node>),
     /// All of them, one `select_all` after another.
     Select(Vec<Node>),
-    /// The first so many results of `as_completed`, and a sleep after each.
+    /// The first results of `as_completed`, as many as the number says, with a sleep after each.
     Completed(Vec<Node>, usize, Micros),
     Timeout(Micros, Box<Node>),
     Held(Held),
@@ -63,11 +63,11 @@ pub(crate) enum Node {
     Bomb(Box<Node>),
 }
 
-/// A wait that is begun, put aside while something else happens, and then dropped or awaited.
+/// A wait that is begun, kept while something else is awaited, and then dropped or awaited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) wait: Box<Node>,
-    /// For how long it is awaited at first.
+    /// How long it is awaited at first.
     pub(crate) limit: Micros,
     pub(crate) meanwhile: Box<Node>,
     pub(crate) is_awaited: bool,
@@ -80,21 +80,21 @@ pub(crate) struct Activity {
     pub(crate) options: Options,
 }
 
-/// What an activity does, which depends on the number of its attempt at most.
+/// The behaviour of an activity, which depends at most on the number of its attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Does {
     Return(i64),
     /// Returns the number with these bits.
     Float(u64),
-    /// So many attempts fail.
+    /// This many attempts fail.
     Fail(u32),
-    /// So many attempts panic.
+    /// This many attempts panic.
     Panic(u32),
     /// Panics with a value whose destructor panics, too.
     PanicWithBomb,
-    /// Fails, and says that it will always fail.
+    /// Fails with a non-retriable error.
     Refuse,
-    /// Fails until the world is mended.
+    /// Fails until the world is repaired.
     FailUntilMended,
     /// Returns a value that can be written as JSON but not be read back: NaN.
     NotANumber,
@@ -114,15 +114,15 @@ pub(crate) struct Child {
     pub(crate) options: Options,
 }
 
-/// The id that a sub-orchestration is to have.
+/// The id of a sub-orchestration.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum ChildId {
     Generated,
     /// Derived from the place of the call.
     Named,
-    /// That of an instance that somebody else started and that is running.
+    /// The id of a running instance that was started independently.
     Stranger,
-    /// That of the caller.
+    /// The id of the caller.
     Own,
 }
 
@@ -145,40 +145,41 @@ pub(crate) struct Retry {
     pub(crate) timeout: Option<Micros>,
 }
 
-/// What happens from outside, to the instance `root` unless it says otherwise.
+/// An action from outside, on the instance `root` unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Action {
     Raise(u8),
     Suspend,
     Resume,
     Terminate,
-    /// Lets all activities that wait for it succeed from now on.
+    /// Repairs the world: all activities that depend on it succeed from now on.
     Mend,
     Rewind,
     Restart,
-    /// With the sub-orchestrations.
+    /// Including the sub-orchestrations.
     Purge,
 }
 
 /// Which oracle a case is for; see `check.rs` for what each one promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Profile {
-    /// Any program; from outside come events. Everything is predicted.
+    /// Any program, with events from outside. Everything is predicted.
     Free,
-    /// No races and time limits, but suspensions. Results are predicted, times within bounds.
+    /// Suspensions, but no races or time limits. Results are predicted exactly, and times within
+    /// bounds.
     Suspended,
-    /// Failures that can be mended, and rewinds. The last result is predicted.
+    /// Failures that can be repaired, and rewinds. The last result is predicted.
     Rewound,
-    /// Anything at any time. Nothing is predicted but that all ways to run it agree.
+    /// Anything at any time. Only the agreement of all ways to run it is predicted.
     Wild,
 }
 
-/// A program with all that happens to it.
+/// A program with its script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) profile: Profile,
     pub(crate) program: Program,
-    /// When after the start what happens, in order.
+    /// The actions in order, each with its time after the start.
     pub(crate) script: Vec<(Micros, Action)>,
     pub(crate) partitions: u16,
 }
@@ -202,12 +203,12 @@ impl Node {
         }
     }
 
-    /// Whether this statement or one inside is such.
+    /// Whether this statement or one inside it meets a condition.
     pub(crate) fn has(&self, is_such: &impl Fn(&Node) -> bool) -> bool {
         is_such(self) || self.parts().into_iter().any(|part| part.has(is_such))
     }
 
-    /// Whether a part of it is a call of an instance that is not to be found.
+    /// Whether a part of it calls an instance that does not exist.
     pub(crate) fn calls_strangers(&self) -> bool {
         self.has(&|node| matches!(node, Node::Child(Child { id: ChildId::Stranger, .. })))
     }

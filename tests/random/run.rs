@@ -1,4 +1,4 @@
-//! Runs a case on a hub of virtual time, in one of several ways, and says what came of it.
+//! Runs a case on a hub with virtual time, in one of several ways, and returns the result.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::interpret::{
 };
 use crate::program::{Action, Case, Child, ChildId, Does, Micros, Node, SECOND};
 
-/// When a case is over, at the latest: longer than all its sleeps together.
+/// The time by which a case has ended, which is longer than all of its sleeps together.
 pub(crate) const HORIZON: Micros = 1_000_000 * SECOND;
 /// The kind of finding of a run that hangs.
 pub(crate) const HANGS: &str = "the hub hangs";
-/// A run that takes so long in real time hangs.
+/// A run that takes this long in real time is considered to hang.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is done to the hub while a case runs, and must make no difference.
+/// What is done to the hub while a case runs. It must not affect the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disturbance {
     Nothing,
     /// Every instance is evicted after each episode.
     Eviction,
-    /// The hub is shut down and opened again at any moment.
+    /// The hub is shut down and opened again at random moments.
     Reopening,
-    /// The hub crashes at any moment.
+    /// The hub crashes at random moments.
     Crashes,
     /// The instance is suspended and resumed, and no time passes in between.
     Pauses,
@@ -51,21 +51,21 @@ pub(crate) struct Finding {
     pub(crate) text: String,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Observed {
-    /// How the instance ended, if it has and is still there.
+    /// How the instance ended, if it has ended and still exists.
     pub(crate) end: Option<String>,
     pub(crate) log: Vec<String>,
-    /// What each action of the script was answered.
+    /// The answer to each action of the script.
     pub(crate) answers: Vec<String>,
-    /// How many instances have come how far, and what the entities hold.
+    /// The number of instances in each state, and the states of the entities.
     pub(crate) statuses: BTreeMap<String, usize>,
     pub(crate) counters: BTreeMap<String, u64>,
 }
 
 impl Way {
-    /// All ways; the first one is what the others are compared with.
+    /// All ways. The others are compared with the first one.
     pub(crate) fn all() -> Vec<Self> {
         let way = |disturbance, has_shadow_replay| Self { disturbance, has_shadow_replay };
         vec![
@@ -111,7 +111,7 @@ fn broken(error: impl std::fmt::Display) -> Finding {
     finding("the hub is broken", error.to_string())
 }
 
-/// A case on its way.
+/// A case that is running.
 struct Stage<'a> {
     case: &'a Case,
     way: Way,
@@ -161,7 +161,7 @@ impl<'a> Stage<'a> {
         Ok(observed)
     }
 
-    /// Lets time pass up to this moment after the beginning, and disturbs the hub meanwhile.
+    /// Lets time pass up to this moment after the beginning, and disturbs the hub in the meantime.
     async fn advance(
         &mut self,
         mut hub: TestHub,
@@ -183,7 +183,7 @@ impl<'a> Stage<'a> {
         Ok(hub)
     }
 
-    /// Disturbs the hub, once in so many times.
+    /// Disturbs the hub, once in this many calls.
     async fn disturb(&mut self, hub: TestHub, once_in: u64) -> Result<TestHub, Finding> {
         if !self.chance.one_in(once_in) {
             return Ok(hub);
@@ -233,7 +233,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// What is true at each moment at which nothing is under way.
+    /// Checks what must be true at each moment at which nothing is running.
     async fn check(&self, hub: &TestHub) -> Result<(), Finding> {
         for record in instances(hub).await? {
             let id = &record.instance_id;
@@ -242,7 +242,7 @@ impl<'a> Stage<'a> {
             {
                 return Err(finding("the runtime suspended it", format!("{id}: {suspension}")));
             }
-            // One of the first generation may wait for its start.
+            // An instance in its first generation may still wait for its start.
             if record.runtime_status == RuntimeStatus::Pending && record.generation > 0 {
                 return Err(finding("it has begun and is pending", format!("{id}")));
             }
@@ -301,7 +301,7 @@ async fn instances(hub: &TestHub) -> Result<Vec<InstanceStatus>, Finding> {
     hub.stream(InstanceQuery::new()).try_collect().await.map_err(broken)
 }
 
-/// A history is the same from a file, and replays to the letter.
+/// A history survives a round trip through a file, and replays exactly.
 async fn verify(hub: &TestHub, record: &InstanceStatus) -> Result<(), Finding> {
     let id = &record.instance_id;
     let instance = hub.instance(id.as_str()).map_err(broken)?;
@@ -340,8 +340,8 @@ async fn result(hub: &TestHub) -> Result<(Option<String>, Vec<String>), Finding>
     })
 }
 
-/// An instance that has ended does the same when it is restarted, and is gone when it is purged, with
-/// all that it called and nothing else.
+/// An ended instance behaves the same when it is restarted. When it is purged, it is removed
+/// together with its sub-orchestrations, and nothing else is removed.
 async fn again(hub: &TestHub, case: &Case, first: &Observed) -> Result<(), Finding> {
     let root = hub.instance(ROOT).map_err(broken)?;
     if first.end.is_none() {
@@ -386,7 +386,7 @@ async fn again(hub: &TestHub, case: &Case, first: &Observed) -> Result<(), Findi
     Ok(())
 }
 
-/// The log with each GUID left out, which depends on the execution.
+/// The log without GUIDs, which depend on the execution.
 pub(crate) fn without_guids(log: &[String]) -> Vec<String> {
     let without = |line: &String| {
         let mut words: Vec<_> = line.split(' ').collect();

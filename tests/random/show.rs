@@ -1,4 +1,4 @@
-//! A case for people: the program nearly as it would be written, and its script.
+//! A case in readable form: the program almost as it would be written, and its script.
 
 use std::fmt::Write;
 

@@ -6,7 +6,8 @@ use crate::program::{
 };
 use crate::run::{Finding, HANGS, Way};
 
-/// How many smaller cases are tried at most; one that hangs counts as many, since it takes long.
+/// The most smaller cases that are tried. A case that hangs counts several times, because it takes
+/// long.
 const TRIED_MAX: usize = 400;
 const HANGING: usize = 40;
 
@@ -48,13 +49,13 @@ fn smaller_cases(case: &Case) -> Vec<Case> {
     }
     let is_mended = |n: usize| case.script[..=n].iter().any(|step| step.1 == Action::Mend);
     for n in 0..case.script.len() {
-        // The profile promises an end only of a world that is mended before a last rewind.
+        // The profile promises an end only if the world is repaired before the last rewind.
         if case.profile == Profile::Rewound && is_mended(n) {
             break;
         }
         let mut smaller = case.clone();
         let (_, action) = smaller.script.remove(n);
-        // What is suspended is resumed.
+        // Every suspended instance is resumed.
         if action == Action::Suspend && n < smaller.script.len() {
             if let Some(resume) =
                 smaller.script[n..].iter().position(|step| step.1 == Action::Resume)
@@ -104,10 +105,10 @@ fn smaller_boxes(node: &Node) -> impl Iterator<Item = Box<Node>> {
     smaller_nodes(node).into_iter().map(Box::new)
 }
 
-/// What may stand in the place of a statement: one of its parts, and itself with a smaller part.
+/// The replacements of a statement: one of its parts, or itself with a smaller part.
 fn smaller_nodes(node: &Node) -> Vec<Node> {
     let mut all: Vec<Node> = match node {
-        // A statement of another instance is not one of this one.
+        // A statement of another instance cannot replace one of this instance.
         Node::Child(_) => Vec::new(),
         node => node.parts().into_iter().cloned().collect(),
     };

@@ -1,4 +1,4 @@
-//! Activities: their context, concurrency, cancellation, and what a shutdown does to them.
+//! Activities: their context, concurrency, cancellation, and shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +103,7 @@ async fn an_activity_context_has_its_instance_and_attempt() -> Result<()> {
     Ok(())
 }
 
-/// Lets activities through when three of them are there, and counts how many are.
+/// Lets activities through once three of them have arrived, and counts them.
 struct Turnstile {
     three: Barrier,
     inside: AtomicUsize,
@@ -159,7 +159,7 @@ impl Gate {
     }
 }
 
-/// Waits for the gate; if it is cancelled before, it says so and fails.
+/// Waits for the gate. If it is cancelled before, it reports that and fails.
 #[activity]
 async fn gated(ctx: &ActivityContext, gate: State<Arc<Gate>>) -> Result<String> {
     gate.begun.notify_one();

@@ -13,7 +13,7 @@ use durable::store::Store;
 use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
 
-/// What was stored before.
+/// The entity as it was stored.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct OldShape {
     count: u64,
@@ -27,7 +27,7 @@ impl OldShape {
     }
 }
 
-/// What cannot read it.
+/// Code that cannot read its state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct NewShape {
     total: u64,
@@ -41,7 +41,8 @@ impl NewShape {
     }
 }
 
-/// What cannot read it either, and has an operation of the name that every entity has.
+/// Code that cannot read its state either, and has an operation with the name that every entity
+/// has.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct OwnDelete {
     total: u64,
@@ -55,7 +56,7 @@ impl OwnDelete {
     }
 }
 
-/// Which code a hub has.
+/// The code of a hub.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Code {
     Old,
@@ -111,7 +112,7 @@ async fn locks_shape(ctx: &OrchestrationContext, key: String) -> Result<String> 
     })
 }
 
-/// Holds the lock until it is told to go on.
+/// Holds the lock until it is told to continue.
 #[orchestrator]
 async fn holds_shape(ctx: &OrchestrationContext, key: String) -> Result<()> {
     let _section = ctx.lock_entities(shape(&key)?).await?;
@@ -121,7 +122,7 @@ async fn holds_shape(ctx: &OrchestrationContext, key: String) -> Result<()> {
 const UNREADABLE: &str = "the state of `@shape@s` cannot be read as";
 const UNREGISTERED: &str = "entity `shape` is not registered";
 
-/// Signals wait for code that fits, over restarts; calls are told what is wrong.
+/// Signals wait for code that fits, across restarts. Calls fail with the reason.
 #[tokio::test]
 async fn without_fitting_code_signals_wait_and_calls_fail() -> Result<()> {
     for (code, said) in [(Code::New, UNREADABLE), (Code::None, UNREGISTERED)] {
@@ -169,7 +170,7 @@ async fn lock_requests_are_served_without_fitting_code() -> Result<()> {
         hub.settle().await;
         let locks = hub.start(locks_shape("s".into()).instance_id("locks")).await?;
         hub.settle().await;
-        // What comes behind the lock is not kept waiting by it.
+        // The lock does not delay the requests behind it.
         let failed = hub.start(calls_shape("s".into())).await?.result().await.unwrap_err();
         assert!(failed.to_string().contains(said), "{failed}");
         let answer = locks.result().await?;
@@ -183,7 +184,7 @@ async fn lock_requests_are_served_without_fitting_code() -> Result<()> {
     Ok(())
 }
 
-/// More signals wait than are kept in memory; calls and deletions are answered all the same.
+/// More signals wait than are kept in memory. Calls and deletions are answered nevertheless.
 #[tokio::test]
 async fn many_entities_without_fitting_code_delay_no_other_entity() -> Result<()> {
     const COUNT: u64 = 9000;
@@ -201,7 +202,7 @@ async fn many_entities_without_fitting_code_delay_no_other_entity() -> Result<()
             hub = hub.crash().await?;
             hub.settle().await;
         }
-        // A call that is in the store behind all of them when the hub is opened.
+        // A call that is stored behind all of them when the hub is opened.
         hub.start(calls_shape("s".into()).instance_id("behind")).await?;
         let hub = hub.crash().await?;
         let record = hub.instance("behind")?.wait_for_completion().await?;
@@ -216,7 +217,7 @@ async fn many_entities_without_fitting_code_delay_no_other_entity() -> Result<()
     Ok(())
 }
 
-/// Deleting needs no state, and what waited finds the entity as if it had never been.
+/// Deleting needs no state. Signals that waited find the entity as if it had never existed.
 #[tokio::test]
 async fn an_entity_whose_state_cannot_be_read_can_be_deleted() -> Result<()> {
     for (code, count) in [(Code::New, 5), (Code::New, 9000), (Code::None, 5), (Code::None, 9000)] {
@@ -242,7 +243,7 @@ async fn an_entity_whose_state_cannot_be_read_can_be_deleted() -> Result<()> {
     Ok(())
 }
 
-/// Also where the code has an operation of that name, which would want the state.
+/// This also holds if the code has an operation with that name, which would need the state.
 #[tokio::test]
 async fn an_unreadable_entity_is_gone_when_its_deletion_is_acknowledged() -> Result<()> {
     let store = memory();
@@ -256,7 +257,7 @@ async fn an_unreadable_entity_is_gone_when_its_deletion_is_acknowledged() -> Res
     Ok(hub.shutdown().await?)
 }
 
-/// What is signalled before a deletion, in the same batch, is carried out behind it.
+/// A signal that was sent before a deletion, in the same batch, is carried out after it.
 #[tokio::test]
 async fn a_deletion_by_signal_comes_after_the_signals_before_it() -> Result<()> {
     let store = memory();

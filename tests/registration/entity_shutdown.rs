@@ -57,14 +57,15 @@ async fn a_shutdown_waits_for_operations_and_records_them() -> Result<()> {
         async move { hub.call_entity(Sluggish::at("s").work()).await }
     });
     gate.begun.notified().await;
-    // Behind what is running: it is stored, and carried out when the hub is opened again.
+    // Queued behind the running operation: it is stored, and carried out when the hub is opened
+    // again.
     hub.signal_entity(Sluggish::at("s").quick()).await?;
     let behind = tokio::spawn({
         let hub = hub.clone();
         async move { hub.call_entity(Sluggish::at("s").work()).await }
     });
     let shutdown = tokio::spawn(hub.clone().shutdown());
-    // A call that comes in between would be answered at the end of the shutdown only.
+    // A call that arrives in between would be answered only at the end of the shutdown.
     while hub.entity_state::<Sluggish>("other").await.is_ok() {}
     assert!(!shutdown.is_finished(), "it waits for what is running");
     gate.may_end.add_permits(1);
@@ -141,7 +142,7 @@ impl Messy {
     }
 }
 
-/// Its very state panics when it is dropped.
+/// Its state panics when it is dropped.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Explosive {
     count: u64,

@@ -1,5 +1,6 @@
-//! What `#[entity]` makes of a type and of a function, without a hub: methods that are called as
-//! such, operations as values, and how stored input becomes a call of a method.
+//! What `#[entity]` generates for a type and for a function, without a hub: methods that can still
+//! be called directly, operations as values, and the decoding of stored input into a call of a
+//! method.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! A store that fails: nothing is acknowledged that is not durable, and every waiter gets the
+//! A store that fails: nothing is acknowledged before it is durable, and every waiter gets the
 //! error.
 
 use std::sync::Arc;

@@ -26,7 +26,7 @@ async fn hello_sequence(ctx: &OrchestrationContext, cities: Vec<String>) -> Resu
 #[orchestrator]
 async fn nothing(ctx: &OrchestrationContext) {}
 
-/// This program's other tests want shared state, so what is annotated cannot all be registered.
+/// Other tests of this program need shared state, so not all annotated functions can be registered.
 fn builder() -> TaskHubBuilder {
     TaskHub::builder()
         .only_registered()

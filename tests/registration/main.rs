@@ -1,10 +1,11 @@
 //! Hubs that are told which functions they have: opening, names and versions, shared state, changed code.
 //!
-//! Two functions of one name cannot be annotated in one program unless each hub names those it wants, and
-//! a hub that takes every annotated function needs the shared state of all of them. So these tests are a
-//! program of their own.
+//! One program cannot annotate two functions with the same name, unless each hub registers its
+//! functions explicitly. A hub that registers every annotated function needs the shared state of
+//! all of them. Therefore these tests are a separate program.
 
-/// A definition that is like another but for its entry: code of which one program can hold one only.
+/// A definition that differs from another one only in its entry: code that a program can contain
+/// only once.
 macro_rules! stand_in {
     ($name:ident for $like:ty, $($field:ident: $value:expr),*) => {
         impl durable::task::Definition for $name {

@@ -34,8 +34,8 @@ mod two {
     }
 }
 
-/// A second definition of a name, which is not registered by annotation since that would break every
-/// test of this program.
+/// A second definition of a name. It has no attribute, because that would break every test of this
+/// program.
 mod twice {
 
     pub(super) struct Second;

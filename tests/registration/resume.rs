@@ -17,7 +17,7 @@ struct Runs {
     blocked: AtomicU32,
 }
 
-/// Fails by being cut off, once as many steps were taken as are allowed.
+/// Fails by cancelling itself once the permitted number of steps was taken.
 #[activity]
 async fn recorded_step(
     ctx: &ActivityContext,
@@ -103,7 +103,8 @@ async fn changed_shop(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(recorded_step(1, 1).await?)
 }
 
-/// `shop` after a change of its code. One program holds both here, so it cannot be annotated so.
+/// `shop` after a change of its code. Both are in one program here, so this one has no attribute
+/// with that name.
 struct ShopChanged;
 
 stand_in!(ShopChanged for changed_shop, name: "shop");
@@ -184,7 +185,7 @@ async fn an_instance_whose_code_is_gone_waits_for_it() -> Result<()> {
 async fn foreign(ctx: &OrchestrationContext) -> Result<u32> {
     let n = recorded_step(0, 99).await?;
     let sleep = async_sleep(n);
-    // Past the check of the attribute, which would refuse it.
+    // Hidden from the check of the attribute, which would reject it.
     durable::__private_0_1::durable_block(sleep).await;
     Ok(n)
 }
@@ -230,7 +231,7 @@ async fn a_start_that_another_process_left_in_the_store_is_found() -> Result<()>
     Ok(())
 }
 
-/// Collects numbers that others send.
+/// Collects numbers that other instances send.
 #[orchestrator]
 async fn collects_messages(ctx: &OrchestrationContext, count: u32) -> Result<Vec<u32>> {
     let mut numbers = Vec::new();

@@ -16,7 +16,7 @@ async fn store(n: u32) -> Result<u32> {
     Ok(n)
 }
 
-/// A clock of sorts, hidden in a function that no attribute looks into.
+/// A kind of clock, hidden in a function that no attribute looks into.
 fn hidden_counter() -> u32 {
     thread_local! {
         static COUNTER: Cell<u32> = const { Cell::new(0) };
@@ -46,7 +46,7 @@ async fn prices() -> HashMap<u32, u32> {
     (0..16).map(|n| (n, n)).collect()
 }
 
-/// No rule sees the type of what is returned.
+/// No rule sees the type of the returned value.
 #[orchestrator]
 async fn other_order(ctx: &OrchestrationContext) -> Result<u32> {
     for n in prices().await?.into_values() {
@@ -115,7 +115,7 @@ async fn gated_shop(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(store(1).await?)
 }
 
-/// `shop`, changed so that instances that run go on as before.
+/// `shop`, changed so that running instances continue as before.
 #[orchestrator]
 async fn patched_shop(ctx: &OrchestrationContext) -> Result<u32> {
     if ctx.patched("store-first") {
@@ -125,7 +125,7 @@ async fn patched_shop(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(store(if ctx.patched("store-first") { 2 } else { 1 }).await?)
 }
 
-/// `shop`, changed without a thought.
+/// `shop`, changed carelessly.
 #[orchestrator]
 async fn broken_shop(ctx: &OrchestrationContext) -> Result<u32> {
     store(7).await?;
@@ -201,7 +201,7 @@ async fn newer_parcel(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(store(2).await?)
 }
 
-/// What comes of an instance of `O` when only the other version `P` is there.
+/// The result of an instance of `O` if only the other version `P` is registered.
 async fn gone_on<O, P>(call: durable::Call<O>, strategy: VersionMatch) -> Result<Option<u32>>
 where
     O: Orchestrator<Output = u32>,

@@ -1,4 +1,5 @@
-//! Microsoft's sample applications: custom status, devices, sagas, orders, bounded concurrency, cron by hand.
+//! Microsoft's sample applications: custom status, devices, sagas, orders, bounded concurrency, and
+//! cron with timers.
 
 use chrono::{DateTime, Timelike, Utc};
 use durable::prelude::*;

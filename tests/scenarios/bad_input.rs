@@ -169,7 +169,7 @@ async fn a_payload_over_the_limit_is_an_error_where_it_is_created() -> Result<()
     Ok(())
 }
 
-/// Fails with what it is.
+/// Fails with the type of the error.
 fn is_too_large(failed: Result<String, ResultError>) {
     let Err(ResultError::Failed(failed)) = failed else { panic!("{failed:?}") };
     let types: Vec<_> = failed.details().chain().map(|it| it.error_type.as_str()).collect();
@@ -263,7 +263,7 @@ async fn huge_intervals(ctx: &OrchestrationContext) -> Result<()> {
     Ok(always_fails().retry(policy).timeout(Duration::MAX).await?)
 }
 
-/// Retries its own failures for ever: a child that is tried again and calls itself.
+/// Retries its own failures forever: a child that is retried and calls itself.
 #[orchestrator]
 async fn cyclic_retries(ctx: &OrchestrationContext, depth: u32) -> Result<()> {
     if depth == 0 {

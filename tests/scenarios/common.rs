@@ -1,4 +1,4 @@
-//! What the scenarios share: hubs of each kind, and a world outside that activities act on.
+//! Code that the scenarios share: hubs of each kind, and an outside world that activities change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,10 +13,10 @@ pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
-/// After this much real time a scenario counts as one that hangs.
+/// After this much real time, a scenario is considered to hang.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What is outside of the hub: it remembers what was done to it.
+/// The world outside the hub, which records every change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World(Arc<Things>);
 
@@ -70,7 +70,7 @@ pub(crate) fn builder(world: &World) -> TestHubBuilder {
     TestHub::builder().configure(|hub| hub.state(world))
 }
 
-/// A hub that does not replay every episode: for what is large.
+/// A hub that does not replay every episode, for large scenarios.
 pub(crate) async fn fast_hub() -> Result<TestHub> {
     let hub = builder(&World::default()).configure(|hub| hub.verify_replay(false));
     Ok(hub.open().await?)
@@ -110,7 +110,7 @@ pub(crate) async fn patiently<T>(work: impl Future<Output = Result<T>>) -> Resul
     tokio::time::timeout(PATIENCE, work).await.map_err(|_elapsed| Error::msg("it hangs"))?
 }
 
-/// Something that is done outside.
+/// A change of the outside world.
 #[activity]
 pub(crate) async fn act(world: State<World>, what: String) -> String {
     world.log(what.clone());

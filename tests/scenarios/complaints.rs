@@ -1,4 +1,5 @@
-//! What users of Durable Functions complain about: cancelling, pending, lost events, purges, rewinds.
+//! Frequent complaints of users of Durable Functions: cancellation, pending instances, lost events,
+//! purges, rewinds.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +43,7 @@ async fn a_running_activity_sees_that_its_instance_was_terminated() -> Result<()
     Ok(())
 }
 
-/// Waits until so many activities are running.
+/// Waits until this many activities are running.
 async fn begun(world: &World, count: usize) -> Result<()> {
     patiently(async {
         while world.count("began") < count {
@@ -113,7 +114,7 @@ async fn a_start_in_the_past_is_a_start_now() -> Result<()> {
     .await
 }
 
-/// One event in each execution; what is left waits for the next one.
+/// Reads one event in each execution. The remaining events wait for the next one.
 #[orchestrator]
 async fn turns(ctx: &OrchestrationContext, seen: Vec<u32>, left: u32) -> Result<Vec<u32>> {
     if left == 0 {
@@ -152,7 +153,7 @@ async fn a_burst_of_events_during_continue_as_new_is_neither_lost_nor_doubled() 
     .await
 }
 
-/// Lets go of a wait each minute, and of one that has its event.
+/// Drops a wait each minute, and also one that has its event.
 #[orchestrator]
 async fn lets_go(ctx: &OrchestrationContext, want: usize) -> Result<(Vec<u32>, u32)> {
     let (mut got, mut let_go) = (Vec::new(), 0);
@@ -171,7 +172,7 @@ async fn dropped_waits_lose_no_event() -> Result<()> {
     on_every_hub(async |hub, _| {
         let run = hub.start(lets_go(20)).await?;
         for n in 0..20_u32 {
-            // The odd ones come at the very moment at which the timer is due.
+            // The odd ones arrive at exactly the moment at which the timer is due.
             hub.advance(if n % 2 == 0 { 90 * SECOND } else { MINUTE }).await;
             run.raise_event("n", &n).await?;
         }
@@ -272,7 +273,7 @@ async fn a_deep_tree_is_rewound_to_its_leaves_and_purged_with_them() -> Result<(
     .await
 }
 
-/// Works in the third attempt, and notes its key in each.
+/// Succeeds in the third attempt, and records its key in each.
 #[activity]
 async fn keyed(ctx: &ActivityContext, world: State<World>, n: u32) -> Result<u32> {
     world.log(format!("{n} {} {}", ctx.attempt(), ctx.idempotency_key()));

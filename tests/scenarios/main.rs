@@ -1,4 +1,4 @@
-//! What users of Durable Functions do and complain about, written against the documented API.
+//! Use cases and complaints of users of Durable Functions, written against the documented API.
 
 mod applications;
 mod bad_input;

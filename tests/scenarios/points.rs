@@ -54,7 +54,7 @@ async fn it_is_suspended_and_resumed_at_every_point() -> Result<()> {
             let acted = world.lines();
             hub.advance(HOUR).await;
             assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Suspended);
-            // The children are not suspended: one that sleeps goes on and acts.
+            // The children are not suspended: one that sleeps continues and acts.
             let children = match point {
                 1 => vec!["child"],
                 2 => vec!["b"],
@@ -111,7 +111,7 @@ async fn stopped_at_every_point(crash: bool) -> Result<()> {
         } else {
             (*hub).clone().shutdown().await?;
         }
-        // Down for an hour: what was due is late, and happens.
+        // The hub is down for an hour, so timers fire late.
         let hub = reopened(&store, &world, now + HOUR).await?;
         let run = hub.find_instance::<small>(&id).await?.unwrap();
         let result = patiently(async { Ok(run.result().await?) }).await?;
@@ -146,7 +146,7 @@ async fn busy_one(ctx: &OrchestrationContext) -> Result<u32> {
     Ok(sum)
 }
 
-/// What somebody does in the midst of it.
+/// What a client does in between.
 async fn disturb(run: OrchestrationHandle<busy_one>, what: u32, after: u32) -> Result<()> {
     for _ in 0..after {
         tokio::task::yield_now().await;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The letters that stand for encoded bytes begin here.
 const LETTERS: u32 = 0x4e00;
 
-/// Shifts each byte by a key; good enough to see what would be in clear.
+/// Shifts each byte by a key, which suffices to detect what would be stored in clear text.
 #[derive(Clone, Debug)]
 struct Shift {
     keys: Vec<u8>,

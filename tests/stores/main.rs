@@ -1,6 +1,6 @@
 //! The stores of the library, each against every point of the contract.
 //!
-//! They are a program of their own, because `tests/sqlite` runs all of `tests/features` on its store.
+//! They are a separate program, because `tests/sqlite` runs all of `tests/features` on its store.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +60,8 @@ impl Killed {
 impl StoreUnderTest for Killed {
     fn open(&self) -> Arc<dyn Store> {
         let life = *self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        // Files copied during a checkpoint would be of different moments, which no crash leaves behind.
+        // Files that are copied during a checkpoint would be from different moments, unlike after a
+        // crash.
         let options = SledStore::options().overlay_bytes(usize::MAX);
         Arc::new(options.open(self.folder(life)).unwrap())
     }

@@ -32,7 +32,7 @@ pub(crate) fn seed() -> u64 {
     seed
 }
 
-/// Whether the long versions of the tests are asked for.
+/// Whether the long versions of the tests are requested.
 pub(crate) fn is_long() -> bool {
     env::var_os("DURABLE_LONG").is_some_and(|long| long == "1")
 }

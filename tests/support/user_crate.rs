@@ -1,4 +1,4 @@
-//! A crate as a user would write it, built by Cargo outside of this workspace.
+//! A crate as a user would write it, built by Cargo outside this workspace.
 //!
 //! All crates share one target folder and one profile, so that `durable` and its dependencies are compiled
 //! once for all tests. Their folders keep their names, so that Cargo builds only what has changed.
@@ -26,7 +26,7 @@ impl UserCrate {
         Self::renaming("durable", name, dependencies)
     }
 
-    /// As [`new`](Self::new), with the library under another name.
+    /// Like [`new`](Self::new), with another name for the library.
     pub(crate) fn renaming(durable: &str, name: &str, dependencies: &str) -> Self {
         let target = root().join("target/downstream");
         let path = root().join("durable").display().to_string();
@@ -42,7 +42,8 @@ impl UserCrate {
         new
     }
 
-    /// Writes a file, unless it is the same already, because Cargo goes by the time of the last change.
+    /// Writes a file, unless it already has this content, because Cargo looks at the time of the
+    /// last change.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder.join(path);
         if !fs::read_to_string(&path).is_ok_and(|old| old == text) {
@@ -51,8 +52,8 @@ impl UserCrate {
         }
     }
 
-    /// Runs Cargo. The environment is the same for all crates, because another one would need another
-    /// build of the dependencies.
+    /// Runs Cargo. The environment is the same for all crates, because a different one would cause
+    /// another build of the dependencies.
     pub(crate) fn cargo(&self, arguments: &[&str]) -> Output {
         Command::new(env!("CARGO"))
             .args(arguments)
@@ -67,7 +68,7 @@ impl UserCrate {
             .unwrap()
     }
 
-    /// The program of this name, once it is built.
+    /// The built program with this name.
     pub(crate) fn program(&self, name: &str) -> Command {
         let mut program = Command::new(self.target.join("debug").join(name));
         program.current_dir(&self.folder);

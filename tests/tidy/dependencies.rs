@@ -68,7 +68,7 @@ fn every_dependency_has_an_allowed_licence_and_source() {
     none(&found);
 }
 
-/// An exception without a reason would stay for ever.
+/// An exception without a reason would stay forever.
 #[test]
 fn every_exception_of_an_advisory_has_a_reason() {
     let rules = fs::read_to_string(root().join("deny.toml")).unwrap();

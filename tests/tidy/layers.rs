@@ -1,7 +1,9 @@
-//! Which file imports which: the layers of the library, and the files of the hub and of the macros.
+//! The imports between files: the layers of the library, and the files of the hub and of the
+//! macros.
 //!
-//! Read from the text of the sources: the `use` items, and the paths that begin with `crate`, `self` or
-//! `super`. A method that another file adds to a type is no import, so this does not see it.
+//! The imports are read from the text of the sources: the `use` items, and the paths that begin
+//! with `crate`, `self` or `super`. A method that another file adds to a type is not an import, so
+//! it is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +16,7 @@ type Path = Vec<String>;
 /// The sources of a crate without their tests, each with the path of its module.
 struct Sources {
     files: BTreeMap<Path, String>,
-    /// What a `pub use` calls an item, and what that item is.
+    /// The name that a `pub use` gives an item, and the path of the item.
     exports: BTreeMap<Path, Path>,
 }
 
@@ -23,7 +25,7 @@ struct Import {
     is_export: bool,
 }
 
-/// What generated code names, and modules that are documentation.
+/// The module that generated code names, and modules that are documentation.
 const ABOVE_ALL: [&str; 2] = ["private", "guide"];
 
 #[test]
@@ -58,7 +60,8 @@ fn the_files_of_the_library_do_not_import_each_other_in_a_circle() {
     none(&circle(&Sources::read("durable"), |_| true));
 }
 
-/// The rules of the simulator judge what is stored, so they know nothing of the code that stored it.
+/// The rules of the simulator check stored data, so they must not depend on the code that stored
+/// it.
 #[test]
 fn the_rules_of_the_simulator_use_what_is_stored_only() {
     for file in fs::read_dir(root().join("sim/src/rules")).unwrap() {
@@ -104,7 +107,7 @@ fn circle(sources: &Sources, wanted: impl Fn(&Path) -> bool) -> Vec<String> {
     circle.iter().map(show).collect()
 }
 
-/// All that a file imports, directly or by way of others.
+/// Everything that a file imports, directly or indirectly.
 fn reached_from<'a>(
     module: &Path,
     edges: &'a BTreeMap<Path, BTreeSet<Path>>,
@@ -187,7 +190,7 @@ impl Sources {
         base
     }
 
-    /// Where an item is defined, behind all that exports it.
+    /// The place where an item is defined, behind all re-exports.
     fn resolve(&self, module: &Path, path: &Path) -> Path {
         let mut path = self.absolute(module, path);
         let exported = |path: &Path| {
@@ -300,7 +303,7 @@ fn inline(line: &str) -> Vec<Path> {
     let (tokens, mut paths) = (tokens(line), Vec::new());
     for (start, _) in tokens.iter().enumerate() {
         let begins = matches!(tokens[start], "crate" | "self" | "super");
-        // `pub(in path)` says who sees an item, and imports nothing.
+        // `pub(in path)` limits the visibility of an item, and imports nothing.
         let is_visibility = start > 1 && tokens[start - 2..start] == ["(", "in"];
         if !begins || is_visibility || tokens.get(start + 1) != Some(&"::") {
             continue;

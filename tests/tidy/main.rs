@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// No file is longer.
+/// The most lines of a file.
 const LINES_MAX: usize = 500;
 
 fn root() -> PathBuf {
@@ -217,8 +217,8 @@ fn first_argument(text: &str) -> &str {
     text[..text.find(ends).unwrap_or(text.len())].trim()
 }
 
-/// Any error would do for `is_err()`, also one that comes of a mistake in the test, and a failed `is_ok()`
-/// does not show the error.
+/// `is_err()` accepts any error, even one that is caused by a mistake in the test, and a failed
+/// `is_ok()` does not show the error.
 #[test]
 fn no_assertion_accepts_any_error() {
     let mut found = Vec::new();
@@ -340,7 +340,7 @@ const RIDDLES: [&str; 22] = [
     "of no more use",
 ];
 
-/// A text in which neither line breaks nor the marks of comments come between words.
+/// The text without line breaks and comment marks between words.
 fn flowing(text: &str) -> String {
     let bare = |line: &str| {
         let line = line.trim_start();

@@ -1,7 +1,7 @@
-//! A store that wraps another one passes on every call.
+//! A store that wraps another one must delegate every method.
 //!
-//! A method with a default would otherwise be forgotten in silence: the wrapper then behaves as if
-//! the store inside it did not have the ability.
+//! Otherwise a method with a default could be forgotten unnoticed, and the wrapper would behave as
+//! if the inner store lacked the feature.
 
 use crate::{none, root};
 
@@ -37,7 +37,7 @@ fn a_wrapper_of_a_store_forwards_every_method() {
         assert!(wanted.len() > 5, "{wanted:?}");
         for wrapper in WRAPPERS {
             let found = methods(&read(wrapper), &format!(" {name} for "));
-            // One that hands out the cluster of the store inside need not implement it.
+            // A wrapper that returns the cluster of the inner store need not implement it.
             if found.is_empty() && name == "Cluster" {
                 continue;
             }

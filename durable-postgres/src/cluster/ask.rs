@@ -1,4 +1,4 @@
-//! Requests to the owners of partitions. Those of several threads are written together.
+//! Requests to the owners of partitions. Requests of several threads are written together.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,9 +23,9 @@ pub(super) struct Asks {
 /// What became of a request.
 type Outcome = Arc<OnceLock<Result<(), StoreError>>>;
 
-/// Queues requests, unless they are known. If a request was only named by the answering side so far,
-/// this node takes its place as the one that asks; and if it is answered, its answer is queued. Requests
-/// to parked partitions are not queued. Returns these partitions.
+/// Queues requests, unless they are known. If only the answering side has named a request so far,
+/// this node is recorded as the one that asks; and if the request is already answered, the answer
+/// is queued. Requests to parked partitions are not queued; these partitions are returned.
 const ASK: &str = "
     WITH parked AS (
         SELECT id, broken FROM partition
@@ -95,7 +95,7 @@ impl PostgresStore {
             *last += 1;
             let key = keys::queued(&keys::partition(request.target), me.asks, *last);
             let id = Uuid::from_bytes(*request.id.0.as_bytes());
-            // The first of several with the same id counts.
+            // If several have the same id, the first one counts.
             rows.entry(id).or_insert((key, request.body.as_str(), i32::from(request.target.0)));
         }
         let ids: Vec<_> = rows.keys().collect();

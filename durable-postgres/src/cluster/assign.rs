@@ -14,11 +14,11 @@ use crate::PostgresStore;
 use crate::owned::Owned;
 use crate::read::{self, OfPartitions};
 
-/// After how many calls this node looks for what others have left behind.
+/// The number of calls between two searches for what other nodes have left behind.
 const CLEAN_EVERY: u64 = 60;
 
-/// The partitions whose rows have not changed since they were read, unless a commit locks them: then
-/// their owner is alive after all.
+/// The partitions whose rows have not changed since they were read. A row that a commit has locked
+/// is left out, because its owner is alive after all.
 const CLAIM: &str = "
     WITH free AS (
         SELECT p.id FROM partition p JOIN unnest($1::int4[], $2::int8[]) o(id, epoch)
@@ -27,7 +27,7 @@ const CLAIM: &str = "
     UPDATE partition p SET owner = $3, epoch = p.epoch + 1, claimed_at = now()
         FROM free WHERE p.id = free.id RETURNING p.id, p.epoch";
 
-/// Nodes that have gone long ago. Those that own a partition stay.
+/// Nodes that left long ago. Nodes that own a partition are kept.
 const FORGET_NODES: &str = "
     WITH gone AS (
         DELETE FROM node WHERE seen_at < now() - greatest(interval '1 minute', 6 * lease)
@@ -35,7 +35,7 @@ const FORGET_NODES: &str = "
     UPDATE hub SET clock = greatest(hub.clock, (SELECT max(clock) FROM gone))
         WHERE EXISTS (SELECT 1 FROM gone)";
 
-/// Streams of which nothing is left to receive.
+/// Streams from which everything has been received.
 const FORGET_STREAMS: &str = "
     DELETE FROM stream s WHERE NOT EXISTS (SELECT 1 FROM node WHERE id = s.node) AND NOT EXISTS (
         SELECT 1 FROM (
@@ -44,14 +44,14 @@ const FORGET_STREAMS: &str = "
         WHERE EXISTS (SELECT 1 FROM outbox
             WHERE key > prefix AND key < prefix || '\\xffffffffffffffffff'::bytea))";
 
-/// Requests that nobody waits for any more.
+/// Requests that no client waits for any more.
 const FORGET_REQUESTS: &str = "
     WITH gone AS (
         DELETE FROM request r WHERE at < now() - interval '10 minutes'
             AND NOT EXISTS (SELECT 1 FROM node WHERE id = r.node) RETURNING key)
     DELETE FROM outbox WHERE key = ANY(ARRAY(SELECT key FROM gone WHERE key IS NOT NULL))";
 
-/// Answers to nodes that have gone.
+/// Answers to nodes that have left.
 const FORGET_ANSWERS: &str = "
     DELETE FROM outbox WHERE key >= '\\xffff'::bytea
         AND NOT EXISTS (SELECT 1 FROM node WHERE uuid_send(id) = substring(outbox.key FROM 3 FOR 16))";
@@ -83,7 +83,7 @@ impl PostgresStore {
         Ok(assignment)
     }
 
-    /// Remembers whom to wake, and now and then looks for what is left of nodes that have gone.
+    /// Remembers which nodes to wake, and occasionally looks for rows of nodes that have left.
     async fn remember_view(
         &self,
         view: &View,
@@ -151,7 +151,7 @@ impl PostgresStore {
         }
     }
 
-    /// Claims partitions that are free, and loads what their owner remembers.
+    /// Claims free partitions, and loads what their owner keeps in memory.
     async fn claim_all(
         &self,
         me: &Identity,
@@ -178,7 +178,7 @@ impl PostgresStore {
         Ok(still.into_iter().collect())
     }
 
-    /// Reads what the owner of partitions remembers.
+    /// Reads what the owner of these partitions keeps in memory.
     pub(crate) async fn load_owned(
         &self,
         claimed: &BTreeMap<PartitionId, Epoch>,
@@ -202,8 +202,8 @@ impl PostgresStore {
     }
 }
 
-/// Adds what was found to partitions. One with a row that cannot be read is claimed all the same, so that
-/// its owner can park it.
+/// Adds the rows that were found to their partitions. A partition with an unreadable row is claimed
+/// nevertheless, so that its owner can park it.
 fn fill<T>(
     loaded: &mut BTreeMap<PartitionId, Owned>,
     found: OfPartitions<T>,
@@ -239,7 +239,7 @@ fn places(view: &View, found: &[Found], me: &Identity) -> Vec<Place> {
     found.iter().map(place).collect()
 }
 
-/// The partitions that no node owns and none may claim.
+/// The partitions that no node owns and that no node may claim.
 fn parked(view: &View, found: &[Found]) -> Vec<ParkedPartition> {
     let is_free = |found: &&Found| found.owner.is_none_or(|owner| view.has_lost(owner));
     let of = |found: &Found| {
@@ -249,8 +249,8 @@ fn parked(view: &View, found: &[Found]) -> Vec<ParkedPartition> {
     found.iter().filter(is_free).filter_map(of).collect()
 }
 
-/// The partitions of this node that others should own: a few at a time, and only to nodes that seem to
-/// stay.
+/// The partitions of this node that others should own. Only a few are released at a time, and only
+/// to nodes that have been alive for a while.
 fn to_release(
     view: &View,
     found: &[Found],

@@ -1,7 +1,7 @@
 //! Which node should own which partition. Every node computes the same from the same rows.
 //!
-//! A partition stays where it is unless its node has more than its share, so a node that joins takes
-//! partitions over, and one that leaves hands them on, but no others move.
+//! A partition stays where it is unless its node has more than its share. So a node that joins
+//! takes over partitions, a node that leaves hands its partitions on, and no other partitions move.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) partition: PartitionId,
-    /// The node that owns it, if that is alive.
+    /// The node that owns it, if that node is alive.
     pub(super) owner: Option<Uuid>,
-    /// The node that it is pinned to, if that is alive.
+    /// The node that it is pinned to, if that node is alive.
     pub(super) pin: Option<Uuid>,
-    /// It is not to be moved.
+    /// It must not be moved.
     pub(super) is_fixed: bool,
 }
 
@@ -28,7 +28,8 @@ impl Place {
     }
 }
 
-/// The wanted owner of each partition; `nodes` are those that are alive and own partitions.
+/// The intended owner of each partition. `nodes` are the nodes that are alive and may own
+/// partitions.
 pub(super) fn wanted(nodes: &[Uuid], places: &[Place]) -> BTreeMap<PartitionId, Option<Uuid>> {
     let (settled, open): (Vec<_>, Vec<_>) = places.iter().partition(|place| place.is_settled());
     let owner = |place: &Place| if place.is_fixed { place.owner } else { place.pin };
@@ -80,7 +81,7 @@ fn shares<'a>(
         held.entry(owner).and_modify(|held| *held += 1);
     }
     for _ in open {
-        // The least loaded one; among several, one that has another partition to keep.
+        // The least loaded node; among several, one that keeps another partition.
         let keeps = |node: &Uuid| held.get(node) > shares.get(node);
         let least = load.iter().min_by_key(|(node, load)| (**load, !keeps(node), **node));
         let Some(node) = least.map(|(node, _)| *node) else { break };
@@ -90,7 +91,7 @@ fn shares<'a>(
     shares
 }
 
-/// Spreads partitions over nodes as if at random.
+/// Spreads partitions over nodes pseudo-randomly.
 fn score(node: Uuid, partition: PartitionId) -> u64 {
     let (high, low) = node.as_u64_pair();
     [low, u64::from(partition.0)].into_iter().fold(high, |hash, next| {
@@ -120,7 +121,7 @@ mod tests {
         (0..count).map(place).collect()
     }
 
-    /// The places after every partition has moved to its wanted owner.
+    /// The partitions after each one has moved to its intended owner.
     fn settle(nodes: &[Uuid], places: &[Place]) -> Vec<Place> {
         let wanted = wanted(nodes, places);
         let settle = |place: &Place| Place { owner: wanted[&place.partition], ..place.clone() };
@@ -187,7 +188,7 @@ mod tests {
         let three = nodes(3);
         let mut places = settle(&nodes(2), &free(64));
         let expected = wanted(&three, &places);
-        // Those that have to move are released one after the other.
+        // The partitions that have to move are released one after the other.
         for index in 0..places.len() {
             let place = &mut places[index];
             if place.owner != expected[&place.partition] {

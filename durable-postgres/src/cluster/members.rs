@@ -1,4 +1,4 @@
-//! Who takes part, for people.
+//! The nodes of a hub, as operators see them.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl PostgresStore {
             )
         };
         let nodes = rows.iter().map(&mut member).collect();
-        // Also those of owners that have gone.
+        // Including the partitions of owners that have left.
         let mut free: Vec<_> = partitions.into_values().flatten().collect();
         free.sort_unstable();
         let is_parked = |partition: &mut PartitionId| broken.contains_key(partition);

@@ -1,8 +1,8 @@
 //! The store as a node of a cluster of processes.
 //!
-//! A node is *alive* while it renews its row, at least once a second or so; it owns its partitions until
-//! its lease has expired, or its process has visibly ended. All times are measured by the database. What
-//! nodes send each other is in one table, the outbox, as numbered streams.
+//! A node is *alive* while it renews its row, which it does about once a second. It owns its
+//! partitions until its lease has expired or its process has visibly ended. All times are those of
+//! the database. One table, the outbox, contains what nodes send each other, as numbered streams.
 //!
 //! Read next: `assign.rs` (who owns what), `receive.rs` (the outbox), `wake.rs` (how it is noticed),
 //! `park.rs` (partitions that cannot be read), `place.rs` (partitions that operators place).
@@ -35,10 +35,10 @@ use self::receive::Incoming;
 use self::wake::Wake;
 use crate::{PostgresStore, keys};
 
-/// How long a node that joins waits for its connection that listens.
+/// How long a node that joins waits for its listening connection.
 const LISTEN_MAX: Duration = Duration::from_secs(1);
 
-/// What a store knows as a node.
+/// The state of a store that is a node.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
     /// `None` until the store joins.
@@ -50,7 +50,7 @@ pub(crate) struct Nodes {
     /// Replaced when the store joins again.
     wake: RwLock<Arc<Wake>>,
     known: RwLock<Known>,
-    /// Who sent the requests that were received.
+    /// The senders of the requests that were received.
     askers: Mutex<HashMap<RequestId, Uuid>>,
 }
 
@@ -58,20 +58,20 @@ pub(crate) struct Nodes {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: Uuid,
-    /// The stream of what its commits queue.
+    /// The stream of what its commits send.
     pub(crate) commits: u64,
     /// The stream of its requests.
     asks: u64,
     node: Node,
 }
 
-/// Other nodes, as they were at the last look.
+/// The other nodes, as they were when they were last read.
 #[derive(Debug, Default)]
 struct Known {
     owners: BTreeMap<PartitionId, Uuid>,
     /// Without this one.
     others: Vec<Uuid>,
-    /// How often this node has looked.
+    /// How often this node has renewed its lease and read the others.
     looks: u64,
 }
 
@@ -97,7 +97,7 @@ impl Nodes {
         Arc::clone(&self.wake.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Forgets who this process was.
+    /// Forgets the identity of this process as a node.
     pub(crate) fn forget(&self) {
         self.wake().stop();
         *self.identity.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -116,7 +116,7 @@ impl Nodes {
         for (request, _) in &commit.answers {
             match askers.remove(request) {
                 Some(asker) => woken.push(asker),
-                // It was asked before this node took its partition over.
+                // The request was made before this node took over the partition.
                 None => woken.extend(known.others.iter().copied().chain([me.id])),
             }
         }
@@ -133,8 +133,8 @@ impl Nodes {
 }
 
 impl PostgresStore {
-    /// Listens, and takes the lock of this node. The row of the node names the lock, so that others see
-    /// its end at once if the process dies; a node that cannot listen is not held up for long.
+    /// Starts to listen, and takes the lock of this node. The row of the node names the lock, so if
+    /// the process dies, the others notice at once. A node that cannot listen waits only briefly.
     async fn start_listening(&self, me: &Identity) {
         self.nodes.wake().stop();
         let wake = Arc::<Wake>::default();
@@ -170,7 +170,7 @@ impl PostgresStore {
         epoch: Epoch,
     ) -> Result<(), StoreError> {
         let me = self.nodes.joined()?;
-        // The epoch rises, so that no late commit of this node gets in before the next claim.
+        // Raises the epoch, so that no late commit of this node is accepted before the next claim.
         let release = "UPDATE partition SET owner = NULL, epoch = epoch + 1
                        WHERE id = $1 AND epoch = $2 AND owner = $3";
         let (id, number) = (i32::from(partition.0), epoch.0.cast_signed());
@@ -180,7 +180,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Lets the other nodes look at the partitions at once.
+    /// Makes the other nodes check the partitions at once.
     fn wake_others(&self, me: &Identity) {
         let known = self.nodes.known.read().unwrap_or_else(PoisonError::into_inner);
         self.nodes.wake_all(me, known.others.clone(), true);

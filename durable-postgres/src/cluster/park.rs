@@ -1,5 +1,5 @@
-//! Partitions of which something stored cannot be read: no node claims them, and requests to them are
-//! refused, until an operator ends that.
+//! Parked partitions, some of whose stored data cannot be read. No node claims them, and requests
+//! to them are refused, until an operator retries them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Identity;
 use crate::{PostgresStore, keys};
 
-/// The requests of a node to partitions that are not answered.
+/// The unanswered requests of a node to these partitions.
 const OPEN: &str = "
     SELECT id, key FROM request
         WHERE node = $1 AND state < 2 AND substring(key FROM 1 FOR 2) = ANY($2::bytea[])";
@@ -23,11 +23,11 @@ impl PostgresStore {
         reason: &str,
     ) -> Result<(), StoreError> {
         let me = self.nodes.joined()?;
-        // The epoch rises, so that no late commit of this node gets in.
+        // Raises the epoch, so that no late commit of this node is accepted.
         let park = "UPDATE partition SET owner = NULL, epoch = epoch + 1, broken = $4
                     WHERE id = $1 AND epoch = $2 AND owner = $3";
         let (id, number) = (i32::from(partition.0), epoch.0.cast_signed());
-        // The database stores no text with this character.
+        // PostgreSQL cannot store this character in a text.
         let reason = reason.replace('\0', "");
         let doing = "cannot park a partition";
         self.sessions.query(doing, park, &[&id, &number, &me.id, &reason]).await?;
@@ -62,7 +62,7 @@ impl PostgresStore {
             parked.into_iter().map(|parked| (keys::partition(parked.partition), parked)).collect();
         let targets: Vec<_> = parked.keys().collect();
         let doing = "cannot withdraw requests to parked partitions";
-        // Two statements, because the answer to one that deletes could be lost.
+        // Two statements, because the response to a single one that also deletes could be lost.
         let open = self.sessions.query(doing, OPEN, &[&me.id, &targets]).await?;
         let open: Vec<(Uuid, Vec<u8>)> = open.iter().map(|row| (row.get(0), row.get(1))).collect();
         let ids = open.iter().map(|(id, _)| RequestId(MessageId::from_u128(id.as_u128())));

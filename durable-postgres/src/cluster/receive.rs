@@ -1,7 +1,8 @@
 //! What other nodes have queued for this one.
 //!
-//! One statement reads for all targets of the node, so that a node that sees a message sees what was
-//! committed before it. Numbers order what is seen: a message has a greater one than its causes.
+//! One statement reads for all targets of the node, so that a node that sees a message also sees
+//! everything that was committed before it. Messages are put in the order of their numbers: a
+//! message has a greater number than its causes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
@@ -22,7 +23,7 @@ use crate::{PostgresStore, keys};
 /// How many rows of a stream are read at once for a target.
 const AT_ONCE: i64 = 500;
 
-/// The first and the longest pause between two looks, with and without wake-ups.
+/// The first and the longest pause between two reads, with and without wake-ups.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX_LISTENING: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -39,10 +40,10 @@ pub(super) struct Incoming {
     marks: HashMap<u64, u64>,
     /// Answers that were received and are still stored.
     answered: Vec<(Vec<u8>, Uuid)>,
-    /// When to look again, and after which pause.
+    /// When to read again, and after which pause.
     look_at: Instant,
     pause: Duration,
-    /// The partitions for which it looked last.
+    /// The partitions of the last read.
     listed: Vec<(PartitionId, Epoch)>,
 }
 
@@ -91,7 +92,7 @@ impl Default for Incoming {
 }
 
 impl Incoming {
-    /// Takes a row for this node, which is an answer.
+    /// Takes a row that is addressed to this node, which is an answer.
     fn take_answer(&mut self, row: Queued) -> Option<(RequestId, String)> {
         let Queued { key, stream, number, content, .. } = row;
         self.marks.insert(stream, number);
@@ -108,7 +109,7 @@ impl Incoming {
         }
     }
 
-    /// Looks often for a while.
+    /// Reads frequently for a while.
     pub(super) fn hurry(&mut self) {
         self.pause = PAUSE_MIN;
         self.look_at = Instant::now();
@@ -174,7 +175,7 @@ impl PostgresStore {
             self.delete_answered(incoming).await?;
         }
         listed.clone_into(&mut incoming.listed);
-        // Anything in the future, unless the rows say otherwise.
+        // Any time in the future, unless the rows say otherwise.
         incoming.look_at = Instant::now() + PAUSE_MAX_LISTENING;
         let listed: BTreeMap<_, _> = listed.iter().copied().collect();
         let is_listed = |partition, epoch| listed.get(&partition) == Some(&epoch);
@@ -199,7 +200,7 @@ impl PostgresStore {
             let is_same = |owned: &&mut Owned| targets.get(&target) == Some(&owned.epoch);
             let Some(owned) = owned.filter(is_same) else { continue };
             match content {
-                // Nothing may overtake what cannot be read.
+                // No later row may overtake a row that cannot be read.
                 _ if owned.damage.is_some() => continue,
                 Content::Message { .. } if number > horizon => continue,
                 Content::Message { source, message } => {
@@ -213,7 +214,7 @@ impl PostgresStore {
                         Some(body) => {
                             received.requests.push(ClusterRequest::new(id, target, body));
                         }
-                        // It was taken or answered while it was being asked.
+                        // It was taken or answered while the request was being made.
                         None => incoming.answered.push((key, Uuid::nil())),
                     }
                 }
@@ -305,8 +306,8 @@ impl PostgresStore {
     }
 }
 
-/// Messages with greater numbers have to wait for the next look, because there are too many with
-/// smaller ones. Also whether there is more to read.
+/// If too many messages have smaller numbers, messages with greater numbers wait for the next read.
+/// Also returns whether there is more to read.
 fn horizon(rows: &[Queued]) -> (u64, bool) {
     let mut streams: HashMap<(Option<PartitionId>, u64), (i64, u64)> = HashMap::new();
     for row in rows {
@@ -325,7 +326,7 @@ fn horizon(rows: &[Queued]) -> (u64, bool) {
 impl super::Nodes {
     fn remember_askers(&self, received: Vec<(RequestId, Uuid)>) {
         let mut askers = self.askers.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only who is woken depends on it.
+        // It only decides which nodes are woken.
         if askers.len() > 100_000 {
             askers.clear();
         }
@@ -334,7 +335,7 @@ impl super::Nodes {
 }
 
 impl Queued {
-    /// Reads a row. One that cannot be read must not stop those of other partitions.
+    /// Reads a row. A row that cannot be read must not hold up the rows of other partitions.
     fn read(row: &Row) -> Self {
         let key: &[u8] = row.get(0);
         let (place, content) = match (keys::read_queued(key), Content::read(row)) {
@@ -343,7 +344,7 @@ impl Queued {
             (Err(error), _) => ((key, 0, 0), Content::Unreadable(in_row("outbox", key, error))),
         };
         let (target, stream, number) = place;
-        // A node has a prefix that no partition has.
+        // Keys of nodes have a prefix that keys of partitions do not have.
         let target = keys::read_partition(target).ok().filter(|it| *it != PartitionId(u16::MAX));
         Self { key: key.to_vec(), target, stream, number, content }
     }

@@ -14,9 +14,10 @@ use crate::PostgresStore;
 #[derive(Debug)]
 pub(super) struct Other {
     pub(super) name: String,
-    /// It owns partitions: it is no client, it renews its row, and its process has not visibly ended.
+    /// It can own partitions: it is not a client, it renews its row, and its process has not
+    /// visibly ended.
     pub(super) is_worker: bool,
-    /// It has been alive for so long that partitions may be moved to it.
+    /// It has been alive for long enough that partitions may be moved to it.
     pub(super) is_stable: bool,
     /// Its partitions may be claimed.
     has_lost: bool,
@@ -40,7 +41,7 @@ pub(super) struct Found {
     pub(super) frozen: Option<String>,
     /// Why it is parked, if it is.
     pub(super) broken: Option<String>,
-    /// It was claimed so long ago that it may be moved again.
+    /// It was claimed long enough ago that it may be moved again.
     pub(super) is_stable: bool,
 }
 
@@ -58,8 +59,9 @@ impl View {
     }
 }
 
-/// Writes this node's row, and reads those of the others. The statement that reads takes the lock of a
-/// node that is silent, for its own duration, to see whether its process still holds it.
+/// Writes this node's row, and reads those of the others. For the duration of the read, the
+/// statement takes the lock of each silent node, to find out whether the node's process still holds
+/// it.
 const RENEW: &str = "
     WITH me AS (
         INSERT INTO node (id, name, is_client, joined_at, alive_since, seen_at, lease, lock_key, clock)
@@ -77,7 +79,7 @@ const RENEW: &str = "
             THEN pg_try_advisory_xact_lock_shared(lock_key) ELSE false END
     FROM node WHERE id <> $1";
 
-/// At least the clock of every node, present and past.
+/// At least as great as the clock of every present and former node.
 const CLOCK: &str = "
     SELECT greatest(coalesce((SELECT clock FROM hub), 0), coalesce((SELECT max(clock) FROM node), 0))";
 
@@ -106,7 +108,7 @@ pub(super) async fn renew(store: &PostgresStore, me: &Identity) -> Result<View, 
     Ok(View { others })
 }
 
-/// Raises the clock of this node above those of all others, because it takes on what they did.
+/// Raises the clock of this node above those of all others, because it continues their work.
 pub(super) async fn raise_clock(store: &PostgresStore) -> Result<(), StoreError> {
     let rows = store.sessions.query("cannot read the clocks of the nodes", CLOCK, &[]).await?;
     if let Some(row) = rows.first() {
@@ -115,7 +117,7 @@ pub(super) async fn raise_clock(store: &PostgresStore) -> Result<(), StoreError>
     Ok(())
 }
 
-/// What the clock of the database reads.
+/// The time of the database.
 pub(super) async fn time(store: &PostgresStore) -> Result<Timestamp, StoreError> {
     let doing = "cannot read the clock of the database";
     let select = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8";

@@ -1,8 +1,9 @@
-//! How nodes wake each other: a connection that listens, and that tells others. It also holds the lock
-//! by which others see that this process is alive.
+//! How nodes wake each other: one connection listens for notifications and sends them. It also
+//! holds the lock that shows the others that this process is alive.
 //!
-//! A wake-up says only that something may have arrived; one that is lost costs the time until the next
-//! look. None is sent within a commit: notifying commits would wait for each other.
+//! A wake-up only says that something may have arrived. If one is lost, the node finds out at its
+//! next read. No wake-up is sent within a commit, because commits that notify would wait for each
+//! other.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ use crate::options::PostgresOptions;
 /// The shortest time between two notifications that are sent.
 const SEND_EVERY: Duration = Duration::from_millis(2);
 
-/// How often the connection is looked at while nothing is sent.
+/// How often the connection is checked while nothing is sent.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// The payload of a notification that partitions have become free.
@@ -43,7 +44,7 @@ pub(super) struct Signals {
 pub(crate) struct Wake {
     signals: Mutex<Signals>,
     signalled: Notify,
-    /// The nodes to notify, and whether because partitions have become free.
+    /// The nodes to notify, and whether the reason is that partitions have become free.
     outgoing: Mutex<BTreeMap<Uuid, bool>>,
     send: Notify,
     /// Whether the connection listens and holds the lock.
@@ -63,7 +64,7 @@ impl Wake {
         std::mem::take(&mut self.signals.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for a signal, but at most until then.
+    /// Waits for a signal, but at most until this time.
     pub(super) async fn wait_until(&self, until: time::Instant) {
         drop(time::timeout_at(until, self.signalled.notified()).await);
     }
@@ -106,7 +107,7 @@ impl Wake {
                     pause = SEND_EVERY;
                     self.listening.store(true, Ordering::Release);
                     self.listens.notify_waiters();
-                    // Notifications are not kept for those who do not listen.
+                    // PostgreSQL does not keep notifications for sessions that do not listen.
                     self.signal(|signals| signals.arrived = true);
                     self.serve(&client).await;
                     self.listening.store(false, Ordering::Release);

@@ -1,4 +1,4 @@
-//! Carries out operations. An answer that the store does not bear out is an error.
+//! Carries out operations. An answer that contradicts the store is an error.
 
 use std::task::Poll;
 
@@ -21,7 +21,7 @@ use crate::rules::Committed;
 /// How many ticks a schedule has.
 const TICKS: i32 = 20;
 
-/// A status that allows the replacement of an instance.
+/// Whether an instance with this status may be replaced.
 const ENDED: [RuntimeStatus; 3] =
     [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
 const ANY: [RuntimeStatus; 6] = [
@@ -233,7 +233,7 @@ async fn look(instance: &InstanceHandle, op: &Op, asked: &Asked) -> Checked {
     asked.found(found.as_ref().map(|status| *status))
 }
 
-/// Waits for an hour at most.
+/// Waits for at most an hour.
 async fn limited<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut hour = std::pin::pin!(sim::sleep(When::Hour.duration()));
     let mut future = std::pin::pin!(future);
@@ -250,7 +250,8 @@ fn is_raised(is_ok: bool, id: &InstanceId, number: u64, committed: &Committed) -
     })
 }
 
-/// The token of a client's operation. Tokens of orchestrators are hashes, and so much larger.
+/// The token of a client's operation. Tokens of orchestrators are hashes, and therefore much
+/// larger.
 fn token(number: u64) -> u64 {
     number
 }
@@ -398,8 +399,8 @@ async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) 
     Ok(())
 }
 
-/// I13: the pages of a query together, and its count, are what a full scan finds. If there were commits
-/// meanwhile, they have at least what these did not change.
+/// I13: the pages of a query together, and its count, agree with a full scan. If there were commits
+/// in the meantime, they contain at least what these did not change.
 async fn query_all(
     hub: &TaskHub,
     query: Query,

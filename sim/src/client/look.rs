@@ -1,4 +1,4 @@
-//! What is looked at when nobody can go on.
+//! Checks that are made when no actor can continue.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use crate::rules::Committed;
 use crate::trace;
 
 impl Clients {
-    /// I14: looks at what every running instance waits for. Nobody waits for what has happened.
+    /// I14: checks what every running instance waits for. No instance waits for something that has
+    /// already happened.
     pub(crate) async fn look(
         self,
         hub: TaskHub,
@@ -51,8 +52,8 @@ impl Clients {
                     _ => {}
                 }
             }
-            // A wait that has its event is not among those that are awaited. What other code would do
-            // begins with the next event.
+            // A wait that has received its event is not listed as pending. New code takes effect
+            // only with the next event.
             let is_running = pending.status.runtime_status == RuntimeStatus::Running
                 && !trace::has_changed(pending.status.execution_id);
             if is_running && pending.tasks.is_empty() && pending.awaited_events.is_empty() {
@@ -62,7 +63,8 @@ impl Clients {
                 self.fail(format!("I14 {id} waits for {what}"));
             }
         }
-        // One that a client has rewound runs again, although its parent may have its failure by then.
+        // An instance that a client has rewound runs again, although its parent may already have
+        // its failure.
         for id in ids.into_iter().filter(|id| !committed.was_rewound(id)) {
             if let Some(wrong) = runs_for_nobody(&*store, &id, &awaited) {
                 self.fail(format!("I17 {id} {wrong}"));
@@ -70,9 +72,9 @@ impl Clients {
         }
     }
 
-    /// I7: a replay of a stored history asks for the same things.
+    /// I7: a replay of a stored history makes the same requests.
     ///
-    /// The code that goes on after a failure may do something else without it. A rewind accepts this
+    /// The code that continues after a failure may do something else without it. A rewind accepts this
     /// if each request has "the same kind, name and target" as the recorded one (ARCHITECTURE.md), so
     /// the due times and inputs of one that was rewound may differ.
     pub(crate) async fn replay(self, hub: TaskHub, ids: Vec<String>, committed: Committed) {

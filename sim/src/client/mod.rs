@@ -1,7 +1,7 @@
-//! Clients: a script for each, and what they were told.
+//! Clients: the script of each, and the answers that they have received.
 //!
 //! Read next: `op.rs` (the operations), `act.rs` (how they are carried out, and what an answer
-//! promises), `look.rs` (what is looked at when nobody can go on).
+//! promises), `look.rs` (checks when no actor can continue).
 
 mod act;
 mod answer;
@@ -34,13 +34,13 @@ struct State {
     scripts: Vec<VecDeque<Op>>,
     /// The operation that each client waits for.
     doing: Vec<Option<Op>>,
-    /// The waits for ends that clients have left to others, who wait as long as it takes, and which
-    /// client it was.
+    /// The waits for the end of an instance that clients have left to separate tasks, which wait as
+    /// long as it takes; each with its client.
     left: BTreeMap<u64, (String, usize)>,
-    /// How many processes there are. A client uses the one of its number.
+    /// The number of processes. A client uses the process with its own number, modulo this one.
     processes: usize,
     waits: u64,
-    /// Whether the clients begin no operation for now.
+    /// Whether the clients are paused, so that they begin no operation.
     holds: bool,
     failures: Vec<String>,
     done: u64,
@@ -86,7 +86,7 @@ impl Clients {
         (0..count).filter(|client| client % processes == process).collect()
     }
 
-    /// A process has ended: what was under way is lost.
+    /// Called when a process has ended: the operations in progress are lost.
     pub(crate) fn cut_off(&self, process: usize) {
         let clients = self.of(process);
         let mut state = self.state();
@@ -98,8 +98,8 @@ impl Clients {
         state.left.retain(|_, (_, client)| !clients.contains(client));
     }
 
-    /// A process begins to shut down: what its clients wait for may be refused, and carried out by
-    /// another process nevertheless.
+    /// Called when a process begins to shut down: operations that its clients wait for may be
+    /// refused, and may be carried out by another process nevertheless.
     pub(crate) fn shut_down(&self, process: usize) {
         let clients = self.of(process);
         let state = self.state();
@@ -107,17 +107,18 @@ impl Clients {
         doing.for_each(|op| state.give_up(op));
     }
 
-    /// A client waits no longer for an operation.
+    /// Called when a client stops waiting for an operation.
     fn gives_up(&self, op: &Op) {
         self.state().give_up(op);
     }
 
-    /// From now on, clients begin no operation, or the next process goes on with them.
+    /// Pauses the clients, so that they begin no operation, or lets the next process continue their
+    /// scripts.
     pub(crate) fn hold(&self, holds: bool) {
         self.state().holds = holds;
     }
 
-    /// Leaves a wait for the end of an instance to a task of its own.
+    /// Moves a wait for the end of an instance to a separate task.
     fn leave(&self, id: &str, wait: impl Future<Output = ()> + Send + 'static) {
         let mut state = self.state();
         state.waits += 1;
@@ -131,17 +132,17 @@ impl Clients {
         });
     }
 
-    /// The instances whose ends somebody waits for.
+    /// The instances whose end some task waits for.
     pub(crate) fn awaited_ends(&self) -> BTreeSet<String> {
         self.state().left.values().map(|(id, _)| id.clone()).collect()
     }
 
-    /// The clients do nothing any more.
+    /// Ends the clients.
     pub(crate) fn stop(&self) {
         self.state().scripts.iter_mut().for_each(VecDeque::clear);
     }
 
-    /// The operations that nobody has answered, but for calls of entities that are locked.
+    /// The operations that have no answer yet, except calls of locked entities.
     pub(crate) fn waiting(&self, locked: &BTreeSet<u8>) -> Vec<Op> {
         let doing = self.state().doing.clone();
         doing.into_iter().flatten().filter(|op| !waits_for_a_lock(op, locked)).collect()
@@ -195,7 +196,8 @@ impl Clients {
 }
 
 impl State {
-    /// Several processes may carry out an operation that nobody waits for after the next one.
+    /// With several processes, an operation that no client waits for may be carried out after the
+    /// next one.
     fn give_up(&self, op: &Op) {
         if let Some(number) = op.number().filter(|_| self.processes > 1) {
             trace::note_unordered(number);

@@ -9,10 +9,11 @@ use crate::program::{self, Focus, Program, When, Writer};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Op {
     Start(u8, Box<Program>, Option<When>),
-    /// Starts it in the place of an instance that has ended or, if the last is true, of any.
+    /// Starts it in place of an instance that has ended or, if the last field is true, of any
+    /// instance.
     Replace(u8, Box<Program>, bool),
     StartIfAbsent(u8, Box<Program>),
-    /// Raises an event with a number of its own.
+    /// Raises an event with a unique number.
     Raise(u8, u8, u64),
     RaiseIfRunning(u8, u8, u64),
     Suspend(u8),
@@ -81,11 +82,11 @@ pub(crate) enum Schedule {
 const WEIGHTS: [u32; 27] =
     [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4];
 
-/// How many clients there may be, which the numbers of events tell apart.
+/// The most clients that the numbers of events can tell apart.
 pub(crate) const CLIENTS_MAX: u32 = 3;
 
-/// The operations that a seed with a focus prefers, with their weights: the places are those of
-/// [`WEIGHTS`]. It has the others, too, rarely.
+/// The operations that a seed with a focus prefers, with their weights, by their index in
+/// [`WEIGHTS`]. The other operations are rare.
 fn preferred(focus: Focus) -> &'static [(usize, u32)] {
     match focus {
         Focus::Anything | Focus::Timers => &[],
@@ -125,7 +126,7 @@ pub(crate) fn draw_scripts(choices: &mut Choices) -> Vec<Vec<Op>> {
 /// Draws operations.
 #[derive(Debug)]
 struct Script {
-    /// The choices of the client.
+    /// The choices of this client.
     stream: Stream,
     weights: [u32; WEIGHTS.len()],
     /// The number of the client.
@@ -203,7 +204,7 @@ impl Script {
         }
     }
 
-    /// A new number, which increases with each operation of a client and says which client it is.
+    /// A new number. It increases with each operation of a client, and identifies the client.
     fn next(&mut self) -> u64 {
         self.number += 1;
         self.number * u64::from(CLIENTS_MAX) + self.client

@@ -1,4 +1,4 @@
-//! Constructs of several awaits.
+//! Constructs with several awaits.
 
 use durable::task::Race2;
 
@@ -59,8 +59,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The waits that are not dropped get their events in the order in which those came. The custom
-    /// status says which they got, for rule I6.
+    /// The waits that are not dropped get the events in the order of their arrival. The custom
+    /// status says which events they got, for rule I6.
     #[durable::helper]
     pub(super) async fn ordered(&self, ordered: &Ordered) -> Outcome {
         let Ordered { name, dropped, after, limit } = ordered;
@@ -69,14 +69,14 @@ impl Run<'_> {
         for _ in dropped {
             let event = self.ctx.wait_for_external_event::<u64>(&event_name(*name));
             let mut wait = event.into_future();
-            // The race polls the wait, which requests the event.
+            // The race polls the wait, which thereby requests the event.
             match durable::race((&mut wait, self.timer(When::Now))).await {
                 Race2::First(got) => waits.push((None, self.noted(got.ok()))),
                 Race2::Second(()) => waits.push((Some(wait), None)),
             }
         }
-        // The event of an older wait comes too late for a younger one that has its own already, if the
-        // older one is dropped without having read it.
+        // If an older wait is dropped without having read its event, that event comes too late for
+        // a younger wait that already has its own.
         let is_overtaken =
             waits.iter().zip(dropped).enumerate().any(|(place, (older, dropped))| {
                 let is_read = |younger: &(Option<_>, Option<u64>)| younger.0.is_none();
@@ -99,7 +99,7 @@ impl Run<'_> {
             };
             got.extend(value);
         }
-        // A wait elsewhere that was given up would have passed its event on.
+        // A wait elsewhere that was dropped would have passed its event on.
         let is_alone = self.event_waits.get() == 1;
         let what = if is_alone && !is_overtaken { trace::ORDERED } else { "mixed" };
         let status = (what, event_name(*name), got);
@@ -110,7 +110,7 @@ impl Run<'_> {
         number.inspect(|number| trace::note_read(self.ctx, *number))
     }
 
-    /// Nobody else changes the entities of a critical section.
+    /// No other instance changes the entities of a critical section.
     #[durable::helper]
     pub(super) async fn section(&self, keys: &[u8], inside: &Node) -> Outcome {
         let token = self.token();
@@ -122,7 +122,7 @@ impl Run<'_> {
         drop(self.start(inside).await);
         let at = section[0].add(token).await.map_err(|error| error.to_string())?;
         let after = section[0].count().await.map_err(|error| error.to_string())?;
-        // What this orchestration calls meanwhile is a part of the section.
+        // Calls that this orchestration makes in the meantime are part of the section.
         let is_alone = self.calls.get() == calls;
         if is_alone && (at != before || after != before + 1) {
             trace::wrong("I10 a critical section is not isolated");

@@ -15,8 +15,8 @@ pub(crate) const FAILS: u64 = 1 << 63;
 /// A bit of the tokens that one entity passes on to another.
 pub(crate) const DERIVED: u64 = 1 << 62;
 
-/// What an attempt does depends on its seed and number alone. A call that fails again and again
-/// succeeds at last, so that a rewound orchestration comes further than before.
+/// The behaviour of an attempt depends only on its seed and number. A call that fails repeatedly
+/// succeeds eventually, so that a rewound orchestration gets further than before.
 #[activity]
 pub(super) async fn work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
     let value = value_of(call.seed);
@@ -46,7 +46,7 @@ pub(super) async fn work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
             sim::sleep(Duration::from_mins(2)).await;
             Ok(value)
         }
-        // It is written as `null`, and cannot be read as a number.
+        // NaN is written as `null`, which cannot be read as a number.
         20 => Ok(f64::NAN),
         21 => Err(with_causes(100)),
         _ => {
@@ -92,7 +92,7 @@ pub(super) fn with_causes(count: u32) -> Error {
     Error::from_boxed(deep)
 }
 
-/// Runs until it is cancelled, but for an hour at most.
+/// Runs until it is cancelled, but for at most an hour.
 async fn until_cancelled(ctx: &ActivityContext) {
     let mut hour = std::pin::pin!(sim::sleep(Duration::from_hours(1)));
     let mut cancelled = std::pin::pin!(ctx.cancellation_token().cancelled());
@@ -105,7 +105,7 @@ async fn until_cancelled(ctx: &ActivityContext) {
     .await;
 }
 
-/// Keeps the tokens of the operations that were carried out, in order.
+/// Keeps the tokens of its operations, in order.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counter {
     pub(crate) tokens: Vec<u64>,

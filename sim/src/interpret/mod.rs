@@ -22,7 +22,7 @@ use crate::trace;
 type Outcome = Result<(), String>;
 type Running<'a> = Pin<Box<dyn DurableFuture<Output = Outcome> + 'a>>;
 
-/// Runs a program, `generation` times already.
+/// Runs a program; `generation` counts the previous runs.
 #[orchestrator]
 pub(crate) async fn sim_program(
     ctx: &OrchestrationContext,
@@ -32,13 +32,13 @@ pub(crate) async fn sim_program(
     let run = Run { ctx, tokens: Cell::new(0), calls: Cell::new(0), event_waits: Cell::new(0) };
     let outcome = run.start(&program.body).await;
     if generation < program.generations {
-        // It is dropped by the continue-as-new.
+        // The continue-as-new drops it.
         let _bomb = program.is_bombed.then(|| run.alive(Guard::Panics));
         let next = ctx.continue_as_new(self::sim_program(program.clone(), generation + 1));
         return if program.discards { next.discard_events().await } else { next.await };
     }
     outcome.map_err(Error::msg)?;
-    // NaN is written as `null`, which is no number.
+    // NaN is written as `null`, which cannot be read as a number.
     Ok(if program.is_unreadable { f64::NAN } else { 0.5 })
 }
 
@@ -125,7 +125,7 @@ impl<'c> Run<'c> {
                 return self.start(inside).await;
             }
             Node::Seq(nodes) => {
-                // A failure of a part does not end the rest.
+                // The failure of one part does not end the others.
                 for node in nodes {
                     drop(self.start(node).await);
                 }
@@ -178,7 +178,7 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    /// What waits for nothing.
+    /// Constructs that wait for nothing.
     fn at_once(&self, node: &Node) -> Outcome {
         let ctx = self.ctx;
         let done = match node {
@@ -202,7 +202,8 @@ impl<'c> Run<'c> {
                 Ok(())
             }
             Node::Patched(id) => {
-                // The program has had this condition from the beginning, unless other code began it.
+                // The program has contained this condition from the beginning, unless the instance
+                // was started by other code.
                 let is_taken = ctx.patched(&format!("p{id}"));
                 if !is_taken && !trace::has_changed(ctx.execution_id()) {
                     trace::wrong("I8 a patch is not taken by an instance that is there first");

@@ -1,7 +1,8 @@
 //! What a seed is about.
 //!
-//! Some faults need many operations of one kind on the same few instances, which a seed of
-//! everything rarely has. So half of the seeds prefer some constructs and operations.
+//! Some faults need many operations of one kind on the same few instances, which a seed that draws
+//! from everything rarely has. Therefore half of the seeds prefer certain constructs and
+//! operations.
 
 use durable::testing::sim::{Choices, Stream};
 
@@ -16,13 +17,13 @@ pub(crate) enum Focus {
     Entities,
     /// Instances that fail and are rewound, with their sub-orchestrations.
     Rewinds,
-    /// Instances that are suspended and resumed while something is under way.
+    /// Instances that are suspended and resumed while they wait for something.
     Suspensions,
-    /// Sub-orchestrations with ids that others use, too.
+    /// Sub-orchestrations with ids that other instances use, too.
     Trees,
-    /// External events, and waits that are given up.
+    /// External events, and waits that are dropped.
     Events,
-    /// Activities that fail, are slow, and are given up.
+    /// Activities that fail, are slow, and are abandoned.
     Activities,
     Schedules,
 }
@@ -53,7 +54,7 @@ impl Focus {
         choices.one_of(Stream::Swarm, &all)
     }
 
-    /// How many ids there are: few, so that what happens to one instance is dense.
+    /// The number of ids. It is small, so that many operations affect the same instance.
     pub(crate) fn ids(self, choices: &mut Choices) -> u8 {
         match self {
             Self::Anything => choices.one_of(Stream::Swarm, &[2, 3, 8, 40]),
@@ -62,7 +63,7 @@ impl Focus {
         }
     }
 
-    /// How many entities there are.
+    /// The number of entities.
     pub(crate) fn keys(self, choices: &mut Choices) -> u8 {
         match self {
             Self::Entities => choices.one_of(Stream::Swarm, &[1, 2, 3]),

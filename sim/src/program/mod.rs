@@ -1,6 +1,6 @@
-//! Programs: what an orchestration does, as a value that a seed writes.
+//! Programs: the behaviour of an orchestration, as a value that a seed generates.
 //!
-//! Read next: `writer.rs` (how a seed writes one), `../interpret/` (what each construct does).
+//! Read next: `writer.rs` (how a seed generates one), `../interpret/` (what each construct does).
 
 mod focus;
 mod writer;
@@ -31,25 +31,25 @@ pub(crate) enum Node {
     /// Sets the custom status, or clears it.
     Status(Option<u8>),
     Guid,
-    /// A condition on a patch that the program has had since it was written.
+    /// A condition on a patch that the program has contained from the beginning.
     Patched(u8),
     Fail(Causes),
     Panic,
     /// Runs the node while a value with a destructor is alive.
     Guard(Guard, Box<Node>),
     Seq(Vec<Node>),
-    /// As a sequence, which ends with the first failure.
+    /// Like a sequence, but ends with the first failure.
     Try(Vec<Node>),
     Join(Vec<Node>),
     /// Joins with at most this many at a time.
     AtMost(u8, Vec<Node>),
     TryJoin(Vec<Node>),
-    /// Goes on after the first, and drops the others.
+    /// Continues after the first result, and drops the other tasks.
     Race(Vec<Node>),
-    /// Takes the results as they come, and runs the second node after each.
+    /// Takes the results in the order of completion, and runs the second node after each.
     Completed(Vec<Node>, Box<Node>),
     Timeout(When, Box<Node>),
-    /// Waits for an event twice, races one wait with a timer, and drops it or awaits it.
+    /// Waits for an event twice, races one wait against a timer, and drops it or awaits it.
     Held {
         name: u8,
         limit: When,
@@ -61,7 +61,7 @@ pub(crate) enum Node {
         kept: Vec<(Node, Fate)>,
         meanwhile: Box<Node>,
     },
-    /// What the first node does becomes what the second does, with the deployment of this number.
+    /// Runs the first node; from the deployment with this number on, the second one.
     Changed {
         deployment: u8,
         before: Box<Node>,
@@ -70,12 +70,12 @@ pub(crate) enum Node {
     },
 }
 
-/// What becomes of a task that was begun and not awaited at once.
+/// What happens to a task that was begun and not awaited at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
     Dropped,
     Awaited,
-    /// Given up if it takes longer.
+    /// Abandoned if it takes longer.
     Limited(When),
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct Activity {
     pub(crate) is_picky: bool,
     pub(crate) timeout: Option<When>,
     pub(crate) attempt_timeout: Option<When>,
-    /// What its attempts do is drawn from this.
+    /// The behaviour of its attempts is drawn from this.
     pub(crate) seed: u32,
 }
 
@@ -127,7 +127,7 @@ pub(crate) struct Activity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) body: Box<Node>,
-    /// Its instance id, which others may have, too.
+    /// Its instance id, which other instances may have, too.
     pub(crate) id: Option<u8>,
     pub(crate) attempts: u32,
     pub(crate) timeout: Option<When>,
@@ -166,9 +166,9 @@ pub(crate) enum OpKind {
     Spoil,
     /// Adds, and tells another entity to add.
     PassOn(u8),
-    /// As [`PassOn`](Self::PassOn), but a minute later.
+    /// Like [`PassOn`](Self::PassOn), but a minute later.
     PassOnLater(u8),
-    /// As [`PassOn`](Self::PassOn), and then fails.
+    /// Like [`PassOn`](Self::PassOn), and then fails.
     PassOnAndFail(u8),
     /// Adds, and starts an orchestration.
     Begin(u8),
@@ -178,7 +178,7 @@ pub(crate) enum OpKind {
 /// A time from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum When {
-    /// As long ago as can be said.
+    /// The earliest time that can be represented.
     Min,
     HourAgo,
     Now,
@@ -203,7 +203,7 @@ impl When {
         Self::Min,
     ];
 
-    /// As a duration, which cannot be negative.
+    /// The delay as a duration, which cannot be negative.
     pub(crate) fn duration(self) -> Duration {
         match self {
             Self::Min | Self::HourAgo | Self::Now => Duration::ZERO,
@@ -215,7 +215,7 @@ impl When {
         }
     }
 
-    /// As a duration of at least a microsecond.
+    /// The delay as a duration of at least a microsecond.
     pub(crate) fn positive(self) -> Duration {
         self.duration().max(Duration::from_micros(1))
     }
@@ -225,7 +225,7 @@ impl When {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Program {
     pub(crate) body: Node,
-    /// How many times it continues as new.
+    /// The number of times that it continues as new.
     pub(crate) generations: u32,
     /// Whether unread events are discarded when it continues as new.
     #[serde(default)]

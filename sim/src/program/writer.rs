@@ -76,7 +76,7 @@ const TABLE: [(Kind, u32, bool); KINDS] = [
     (Kind::Changed, 2, true),
 ];
 
-/// What a seed prefers that focuses on trees of instances.
+/// The kinds that a seed with the focus on trees of instances prefers.
 const TREES: &[(Kind, u32)] = &[
     (Kind::Child, 50),
     (Kind::Start, 10),
@@ -89,7 +89,7 @@ const TREES: &[(Kind, u32)] = &[
     (Kind::Join, 8),
 ];
 
-/// What a seed prefers that focuses on events.
+/// The kinds that a seed with the focus on events prefers.
 const EVENTS: &[(Kind, u32)] = &[
     (Kind::Event, 30),
     (Kind::Ordered, 20),
@@ -102,7 +102,7 @@ const EVENTS: &[(Kind, u32)] = &[
     (Kind::Seq, 10),
 ];
 
-/// What a seed prefers that focuses on suspensions.
+/// The kinds that a seed with the focus on suspensions prefers.
 const SUSPENSIONS: &[(Kind, u32)] = &[
     (Kind::Activity, 40),
     (Kind::Event, 20),
@@ -115,7 +115,7 @@ const SUSPENSIONS: &[(Kind, u32)] = &[
     (Kind::Changed, 6),
 ];
 
-/// The kinds that a seed with a focus prefers, with their weights. It has the others, too, rarely.
+/// The kinds that a seed with a focus prefers, with their weights. The other kinds are rare.
 fn preferred(focus: Focus) -> &'static [(Kind, u32)] {
     use Kind::{
         Activity, AtMost, Call, Child, Completed, Event, Fail, Guard, Held, Join, Race, Section,
@@ -168,10 +168,10 @@ fn preferred(focus: Focus) -> &'static [(Kind, u32)] {
 pub(crate) struct Writer {
     weights: [u32; KINDS],
     left: u32,
-    /// Whether the program panics somewhere already. A destructor that panics while another panic
-    /// unwinds ends the process, so a program does it once.
+    /// Whether the program already contains a panic. A destructor that panics while another panic
+    /// unwinds ends the process, so a program panics only once.
     has_panic: bool,
-    /// Whether code may change without a patch, which suspends instances.
+    /// Whether the code may change without a patch, which suspends instances.
     pub(crate) breaks_code: bool,
     pub(crate) ids: u8,
     /// The number of entities.

@@ -17,27 +17,27 @@ use crate::interpret::{Counter, FAILS};
 #[derive(Debug, Default)]
 pub(super) struct Entities {
     all: BTreeMap<u8, Entity>,
-    /// The signals that delete an entity and are not due, with its key.
+    /// The signals that delete an entity and are not due yet, with its key.
     delayed_deletes: BTreeMap<InstanceId, u8>,
 }
 
 #[derive(Debug, Default)]
 struct Entity {
     tokens: Vec<u64>,
-    /// All that it ever carried out.
+    /// Everything that it ever carried out.
     seen: BTreeSet<u64>,
-    /// What a client was promised.
+    /// The operations that a client was promised.
     expected: BTreeSet<u64>,
-    /// The operations of clients that take effect in their order, and those that did.
+    /// The operations of clients that must take effect in order, and those that have taken effect.
     sent: BTreeSet<u64>,
     order: Order,
-    /// At which place of the state each operation was.
+    /// The index of each operation in the state.
     places: BTreeMap<u64, usize>,
-    /// How often somebody asked to delete it, and how often its state was lost.
+    /// How often its deletion was requested, and how often its state was removed.
     deletes: u32,
     losses: u32,
-    /// How many deletions clients have asked for that were not confirmed. Such a deletion may be part
-    /// of any batch, and no message says so.
+    /// The number of deletions that clients have requested and that were not confirmed. Such a
+    /// deletion may be part of any batch, and no message shows it.
     unconfirmed_deletes: u32,
 }
 
@@ -65,7 +65,7 @@ impl Entities {
         self.all.get(&key).is_some_and(|entity| entity.seen.contains(&token))
     }
 
-    /// Whether somebody asked to delete it.
+    /// Whether its deletion was requested.
     pub(super) fn was_deleted(&self, key: u8) -> bool {
         self.all.get(&key).is_some_and(|entity| entity.deletes > 0)
     }
@@ -89,8 +89,8 @@ impl Entities {
         entity.unconfirmed_deletes += 1;
     }
 
-    /// A client was told that its deletion took effect, or that it is stored as a message or as a
-    /// delayed signal.
+    /// Called when a client was told that its deletion took effect, or that it is stored as a
+    /// message or as a delayed signal.
     pub(super) fn confirm_delete(&mut self, key: u8) {
         let entity = self.of(key);
         entity.unconfirmed_deletes = entity.unconfirmed_deletes.saturating_sub(1);
@@ -145,7 +145,7 @@ impl Entities {
             messages.taken().iter().filter_map(|(to, event)| operation(to, event))
         {
             let succeeds = matches!(name, "add" | "pass_on" | "begin");
-            // What is made and deleted in one batch is never written.
+            // An entity that is created and deleted in one batch is never written.
             let may_be_deleted = lost.contains(&key)
                 || deleted.contains(&key)
                 || self.of(key).unconfirmed_deletes > 0;
@@ -156,7 +156,7 @@ impl Entities {
         Ok(states)
     }
 
-    /// The entities that a message or a delayed signal deletes, and this commit says so.
+    /// The entities that a message or a delayed signal deletes in this commit.
     fn deleted(&mut self, commit: &Commit, messages: &Messages) -> BTreeSet<u8> {
         for episode in &commit.episodes {
             let id = &episode.record.instance_id;
@@ -165,7 +165,7 @@ impl Entities {
                 self.delayed_deletes.insert(id.clone(), key);
             }
         }
-        // Also a delayed one, which may be due at once.
+        // This includes a delayed signal, which may be due at once.
         let taken = messages.taken().iter().filter(|(_, event)| is_delete(event));
         let mut deleted: BTreeSet<u8> = taken.filter_map(|(to, _)| key(to)).collect();
         let purged = commit.purged.iter();
@@ -173,7 +173,8 @@ impl Entities {
         deleted
     }
 
-    /// Whatever a client was promised was carried out, unless a critical section waits for good.
+    /// Every operation that a client was promised has been carried out, unless a critical section
+    /// waits forever.
     pub(super) fn at_rest(&self, locked: &BTreeSet<u8>) -> Result<(), String> {
         for (key, entity) in self.all.iter().filter(|(key, _)| !locked.contains(key)) {
             let missing = entity.expected.iter().find(|token| !entity.seen.contains(token));
@@ -219,7 +220,7 @@ fn tokens(state: &Json) -> Option<Vec<u64>> {
     state.read::<Counter>().ok().map(|counter| counter.tokens)
 }
 
-/// The operation that a message asks for, and its token.
+/// The operation that a message requests, and its token.
 fn operation<'a>(to: &InstanceId, event: &'a EventKind) -> Option<(u8, &'a str, u64)> {
     let (EventKind::EntityOperationCalled { operation, input, .. }
     | EventKind::EntityOperationSignaled { operation, input, .. }) = event
@@ -228,7 +229,7 @@ fn operation<'a>(to: &InstanceId, event: &'a EventKind) -> Option<(u8, &'a str, 
     };
     let is_delayed =
         matches!(event, EventKind::EntityOperationSignaled { scheduled_time: Some(_), .. });
-    // It becomes a message again when its time has come.
+    // It becomes a message again at its time.
     let key = key(to).filter(|_| !is_delayed)?;
     let first = input.read::<serde_json::Value>().ok();
     let first = first.as_ref().and_then(|input| input.as_u64().or_else(|| input[0].as_u64()));

@@ -3,8 +3,8 @@
 //! "Unread events go with it" (`continue_as_new`), unless it discards them; "events are read in the
 //! order in which they came" (`ExternalEventWait`).
 //!
-//! The events of clients carry numbers, which increase with each operation of a client and say which
-//! client it is. Those of orchestrations carry 0, and are passed over.
+//! The events of clients carry numbers, which increase with each operation of a client and identify
+//! the client. Those of orchestrations carry 0, and are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::client::CLIENTS_MAX;
 use crate::program::Program;
 use crate::trace;
 
-/// The last operation of each client that took effect.
+/// The last operation of each client that has taken effect.
 #[derive(Debug, Default)]
 pub(super) struct Order(BTreeMap<u64, u64>);
 
@@ -35,7 +35,7 @@ impl Order {
     }
 }
 
-/// The present history of an instance.
+/// The current history of an instance.
 #[derive(Debug)]
 struct Latest {
     execution: ExecutionId,
@@ -46,9 +46,9 @@ struct Latest {
 
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// The events that are in histories, by number, with the executions that recorded them.
+    /// The events in histories, by number, with the executions that recorded them.
     raised: BTreeMap<u64, BTreeSet<(InstanceId, ExecutionId)>>,
-    /// The events in the present history of each instance.
+    /// The events in the current history of each instance.
     latest: BTreeMap<InstanceId, Latest>,
     /// The instances that may have discarded events.
     discarding: BTreeSet<String>,
@@ -87,8 +87,8 @@ impl Events {
             self.discarding.insert(id.to_string());
         }
         let before = self.latest.remove(id);
-        // A start that replaces an instance that runs also discards what this one received in the same
-        // turn, and has not recorded.
+        // A start that replaces a running instance also discards the events that the instance
+        // received in the same turn and has not recorded.
         let is_other = |it: &Latest| it.execution != execution && !it.has_ended;
         if record.generation == 0 && before.as_ref().is_some_and(is_other) {
             self.discarding.insert(id.to_string());
@@ -116,7 +116,7 @@ impl Events {
         Ok(())
     }
 
-    /// An instance continues as new, with these events in its history before and now.
+    /// Called when an instance continues as new; with the events in its history before and after.
     fn continues(episode: &EpisodeWrite, before: &[u64], now: &[u64]) -> Result<(), String> {
         let id = &episode.record.instance_id;
         let Some(discards) = discards(episode) else { return Ok(()) };
@@ -136,7 +136,7 @@ impl Events {
     }
 }
 
-/// Whether the program discards unread events; `None` if the episode does not say.
+/// Whether the program discards unread events; `None` if the episode does not show it.
 fn discards(episode: &EpisodeWrite) -> Option<bool> {
     let started = episode.events.iter().find_map(|event| match &event.kind {
         EventKind::ExecutionStarted(started) => Some(started),

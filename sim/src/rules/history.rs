@@ -12,7 +12,7 @@ use durable::protocol::{EventKind, ExecutionId, HistoryEvent, InstanceId, Timest
 pub(super) struct Histories(BTreeMap<InstanceId, (ExecutionId, usize, u64)>);
 
 impl Histories {
-    /// The history of an instance is replaced, or it is purged.
+    /// Called when the history of an instance is replaced, or the instance is purged.
     pub(super) fn forget(&mut self, id: &InstanceId) {
         self.0.remove(id);
     }
@@ -51,7 +51,7 @@ pub(super) fn is_well_formed(history: &[HistoryEvent]) -> Result<(), String> {
     let mut answered = BTreeSet::new();
     let mut attempts: BTreeMap<i32, u32> = BTreeMap::new();
     let mut requests = BTreeSet::new();
-    // While an instance is suspended, a result is recorded although its task may have timed out.
+    // While an instance is suspended, a result is recorded even if its task has timed out.
     let (mut has_ended, mut is_suspended) = (false, false);
     let is_start = |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionStarted(_));
     if !history.iter().take(2).any(is_start) {
@@ -98,7 +98,7 @@ pub(super) fn is_well_formed(history: &[HistoryEvent]) -> Result<(), String> {
                         "task {task_scheduled_id}: attempt {attempt} in the place of {last}"
                     ));
                 }
-                // A failure that came during a suspension is judged when the instance resumes.
+                // A failure that arrived during a suspension is handled when the instance resumes.
                 answered.remove(task_scheduled_id);
             }
             EventKind::ExecutionCompleted { .. } => has_ended = true,

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use durable::protocol::{EventKind, ParentInstance};
 use durable::store::{InstanceFilter, Store};
 
-/// When nobody can go on, a lock is held by a critical section that has not ended. Returns the keys
-/// of the locked entities.
+/// When no actor can continue, each lock is held by a critical section that has not ended. Returns
+/// the keys of the locked entities.
 pub(super) fn owners_live(store: &dyn Store) -> Result<BTreeSet<u8>, String> {
     let mut locked = BTreeSet::new();
     let mut entities = InstanceFilter::default();

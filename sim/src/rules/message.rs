@@ -15,10 +15,10 @@ pub(super) struct Messages {
     /// The messages that were sent and not consumed.
     on_their_way: BTreeMap<MessageId, (InstanceId, EventKind)>,
     consumed: BTreeSet<MessageId>,
-    /// What this commit consumes.
+    /// The messages that this commit consumes.
     taken: Vec<(InstanceId, EventKind)>,
-    /// The messages to partitions of other processes that were not received, in the order in which
-    /// they were sent, with the partitions from which and to which they go.
+    /// The messages to partitions of other processes that were not received yet, in the order in
+    /// which they were sent, with their source and target partitions.
     in_transit: Vec<InTransit>,
 }
 
@@ -26,11 +26,11 @@ pub(super) struct Messages {
 struct InTransit {
     id: MessageId,
     route: (PartitionId, PartitionId),
-    /// Who asked whom for it, if an orchestration did.
+    /// The sender and the receiver, if an orchestration sent it.
     between: Option<(InstanceId, InstanceId)>,
 }
 
-/// What one instance asked of another, as its history and a message say it.
+/// A request of one instance to another, as its history and a message show it.
 type Asked<'a> = (&'a InstanceId, &'a str, &'a Json);
 
 fn asked<'a>(to: Option<&'a InstanceId>, kind: &'a EventKind) -> Option<Asked<'a>> {
@@ -45,14 +45,14 @@ fn asked<'a>(to: Option<&'a InstanceId>, kind: &'a EventKind) -> Option<Asked<'a
     }
 }
 
-/// What an instance asks of another one is sent in the order in which it was asked. Different instances
-/// may send through the store and without it in the same commit.
+/// The requests of an instance to another one are sent in the order in which they were made.
+/// Different instances may send through the store and without it in the same commit.
 pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
     let is_rewound =
         |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionRewound { .. });
     let mut recorded: BTreeMap<(&InstanceId, &InstanceId), Vec<Asked<'_>>> = BTreeMap::new();
     for episode in &commit.episodes {
-        // The history of a rewound instance is written again.
+        // The history of a rewound instance is rewritten.
         let from = episode.events.iter().rposition(is_rewound).map_or(0, |rewound| rewound + 1);
         let is_request = |event: &&HistoryEvent| event.event_id >= 0;
         let requests = episode.events[from..].iter().filter(is_request);
@@ -72,7 +72,8 @@ pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
     Ok(())
 }
 
-/// The instance whose episode in this commit asks for a message that is not delayed, and its receiver.
+/// The instance whose episode in this commit requests a message that is not delayed, and the
+/// receiver.
 fn asker(commit: &Commit, message: &TaskMessage) -> Option<(InstanceId, InstanceId)> {
     let to = &message.instance_id;
     let wanted = asked(Some(to), &message.event).filter(|_| is_unique(&message.event))?;
@@ -84,7 +85,7 @@ fn asker(commit: &Commit, message: &TaskMessage) -> Option<(InstanceId, Instance
     Some((episode.record.instance_id.clone(), to.clone()))
 }
 
-/// Whether it is an operation with a number of its own, and not delayed.
+/// Whether it is an operation with a unique number that is not delayed.
 fn is_unique(event: &EventKind) -> bool {
     let (EventKind::EntityOperationCalled { input, .. }
     | EventKind::EntityOperationSignaled { input, scheduled_time: None, .. }) = event
@@ -96,8 +97,8 @@ fn is_unique(event: &EventKind) -> bool {
 }
 
 impl Messages {
-    /// What processes send each other is received once, in the order in which one partition sends it
-    /// to another, and is not overtaken.
+    /// Messages between processes are received once, and in the order in which one partition sends
+    /// them to another.
     ///
     /// "Within one ownership, `receive` returns a message once"; "the messages of one sending
     /// partition are received in the order in which it committed them" (`Cluster`); "signals arrive
@@ -138,7 +139,7 @@ impl Messages {
 
     pub(super) fn before(&mut self, commit: &Commit) -> Result<(), String> {
         self.taken.clear();
-        // Messages of the same commit may be consumed by a later one only.
+        // A message of this commit may only be consumed by a later one.
         for (_, id) in &commit.consumed {
             if let Some(message) = self.on_their_way.remove(id) {
                 self.taken.push(message);
@@ -158,12 +159,12 @@ impl Messages {
         Ok(())
     }
 
-    /// The messages that the present commit consumes.
+    /// The messages that the current commit consumes.
     pub(super) fn taken(&self) -> &[(InstanceId, EventKind)] {
         &self.taken
     }
 
-    /// Only messages to an entity that is locked may wait.
+    /// Only messages to a locked entity may wait.
     pub(super) fn at_rest(&self) -> Result<(), String> {
         if let Some(it) = self.in_transit.first() {
             return Err(format!("I14 message {:?} is never received", it.id));

@@ -1,7 +1,7 @@
-//! What must be true of every commit, whatever the hub does.
+//! The rules that every commit must obey, whatever the hub does.
 //!
-//! Each rule is a file, which says where its promise is written. A rule sees commits and the store
-//! only: it imports nothing of the library but `protocol` and `store`.
+//! Each rule is a file, which names the source of its promise. A rule sees only commits and the
+//! store: it imports only `protocol` and `store` from the library.
 
 mod answer;
 mod entity;
@@ -29,7 +29,7 @@ use durable::testing::sim::Observer;
 pub(crate) use self::answer::{Seen, State};
 use crate::trace;
 
-/// What was committed, shared by the rules, the clients and the end of a run.
+/// The commits so far, shared by the rules, the clients and the end of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Committed(Arc<Mutex<Known>>);
 
@@ -46,9 +46,9 @@ pub(crate) struct Known {
     punctual: punctual::Punctual,
     answers: answer::Answers,
     commits: u64,
-    /// How many episodes were committed.
+    /// The number of committed episodes.
     pub(crate) episodes: u64,
-    /// The instance of the last episode.
+    /// The instance of the latest episode.
     pub(crate) last: Option<InstanceId>,
 }
 
@@ -76,7 +76,7 @@ impl Committed {
         self.known().events.has_raised(id, number)
     }
 
-    /// From now on, time passes only when nobody can go on.
+    /// From now on, time passes only when no actor can continue.
     pub(crate) fn calms_down(&self, now: Timestamp) {
         self.known().punctual.calms_down(now);
     }
@@ -87,17 +87,17 @@ impl Committed {
         known.entities.has_seen(key, token) || known.entities.was_deleted(key)
     }
 
-    /// A client was told that this operation is carried out some time.
+    /// Called when a client was told that this operation will be carried out.
     pub(crate) fn expects(&self, key: u8, token: u64) {
         self.known().entities.expect(key, token);
     }
 
-    /// A client sends an operation that needs no lock and has no time.
+    /// Called when a client sends an operation that needs no lock and is not delayed.
     pub(crate) fn sends(&self, key: u8, token: u64) {
         self.known().entities.sends(key, token);
     }
 
-    /// Whether the state of an entity had this token at another place.
+    /// Whether the state of an entity had this token at another index.
     pub(crate) fn is_elsewhere(&self, key: u8, token: u64, place: usize) -> bool {
         self.known().entities.is_elsewhere(key, token, place)
     }
@@ -106,7 +106,7 @@ impl Committed {
         self.known().entities.ask_delete(key);
     }
 
-    /// A client was told that its deletion of an entity was carried out or is stored.
+    /// Called when a client was told that its deletion of an entity was carried out or is stored.
     pub(crate) fn confirms_delete(&self, key: u8) {
         self.known().entities.confirm_delete(key);
     }
@@ -127,7 +127,7 @@ impl Committed {
         self.known().tree.ask_rewind(id);
     }
 
-    /// Whether a client asked for the rewind of an instance, or of one that it was called by.
+    /// Whether a client requested the rewind of an instance, or of one of its callers.
     pub(crate) fn was_rewound(&self, id: &str) -> bool {
         InstanceId::new(id).is_ok_and(|id| self.known().tree.was_rewound(&id))
     }
@@ -136,7 +136,7 @@ impl Committed {
         self.known().schedules.begin(schedule)
     }
 
-    /// A change of a schedule was made; a pause is in force from this time on.
+    /// Called when a schedule was changed; a pause is in force from this time on.
     pub(crate) fn ends_change(
         &self,
         schedule: &str,
@@ -155,7 +155,7 @@ impl Committed {
         self.known().schedules.disturb(id);
     }
 
-    /// Code was deployed that need not fit running instances.
+    /// Called when code was deployed that need not fit running instances.
     pub(crate) fn permits_suspensions(&self) {
         self.known().suspensions.permit();
     }
@@ -165,7 +165,7 @@ impl Committed {
         lock::owners_live(store).unwrap_or_default()
     }
 
-    /// What must be true when nobody can go on.
+    /// Checks what must be true when no actor can continue.
     pub(crate) fn at_rest(&self, store: &dyn Store) -> Result<(), String> {
         let known = self.known();
         known.entities.at_rest(&lock::owners_live(store)?)?;
@@ -174,8 +174,8 @@ impl Committed {
     }
 }
 
-/// A commit whose messages to other processes are among the others: a rule that is not about processes
-/// need not know who owns a partition.
+/// A commit in which the messages to other processes are among the others, so that a rule that is
+/// not about processes need not know which process owns a partition.
 fn with_sent(commit: &Commit) -> Commit {
     let mut whole = commit.clone();
     let sent = std::mem::take(&mut whole.sent);
@@ -201,8 +201,8 @@ impl Observer for Committed {
         readable::failures_are_short(commit)?;
         for episode in &commit.episodes {
             let id = &episode.record.instance_id;
-            // A signal that is not due may wait in the long queue of an entity that is locked, and only
-            // a restart reads it before the others.
+            // A signal that is not due may wait in the long queue of a locked entity, and only a
+            // restart reads it before the others.
             if !id.as_str().contains('#') {
                 known.episodes += 1;
                 known.last = Some(id.clone());

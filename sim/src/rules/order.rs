@@ -28,7 +28,7 @@ pub(super) fn events_in_order(
             _ => None,
         })
         .collect();
-    // Orchestrations send 0, which says nothing about the order.
+    // Orchestrations send 0, which does not show the order.
     let places = got
         .iter()
         .filter(|number| **number > 0)

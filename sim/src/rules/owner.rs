@@ -1,4 +1,4 @@
-//! I28: a commit names the owners of all that it changes, so that the store can refuse it.
+//! I28: a commit names the owners of everything that it changes, so that the store can refuse it.
 //!
 //! "A commit under an old epoch fails .. and writes nothing" (`Cluster`); "in a store that several
 //! processes share, the partitions must be owned" (`Commit::messages`).

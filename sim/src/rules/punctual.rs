@@ -1,8 +1,8 @@
-//! I15: nobody sleeps past its time.
+//! I15: no instance sleeps past its due time.
 //!
-//! "A timer fires at its time, or as soon afterwards as the hub can" (`create_timer`); "limits
-//! the time of the whole call, including all attempts and the waits between them" (`timeout`). In the
-//! calm phase time passes only when nobody can go on, so nothing is late.
+//! "A timer fires at its time, or as soon afterwards as the hub can" (`create_timer`); "limits the
+//! time of the whole call, including all attempts and the waits between them" (`timeout`). In the
+//! calm phase, time passes only when no actor can continue, so nothing is late.
 
 use durable::protocol::{EventKind, HistoryEvent, InstanceId, Timestamp};
 use durable::store::EpisodeWrite;
@@ -49,7 +49,7 @@ impl Punctual {
     }
 }
 
-/// An answer of an activity is not later than the call's time limit.
+/// The result of an activity does not arrive later than the call's time limit.
 fn call_in_time(
     id: &InstanceId,
     answer: &HistoryEvent,

@@ -1,4 +1,4 @@
-//! I4: a call fails for good only if its policy says so, or its time is up.
+//! I4: a call fails for good only if its policy says so, or its time limit has passed.
 //!
 //! "Makes up to this many attempts", "begins no attempt later than this" (`RetryPolicy`); "the time
 //! limits of its open calls count from here" (`ExecutionRewound`).
@@ -17,16 +17,16 @@ struct Open {
     call: Activity,
     /// When its time limits began.
     since: Timestamp,
-    /// How many attempts have failed.
+    /// The number of failed attempts.
     failed: u32,
-    /// How many answers had arrived before.
+    /// The number of answers that had arrived before.
     answers: usize,
 }
 
 pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
     let mut open: BTreeMap<i32, Open> = BTreeMap::new();
-    // The answers that arrive in a suspension: any of them may end the wait for the others, which are
-    // not judged then.
+    // The answers that arrive during a suspension. Each of them may end the wait for the others,
+    // which are not checked in that case.
     let mut suspended: Option<usize> = None;
     let mut was_suspended = false;
     for (index, event) in history.iter().enumerate() {
@@ -36,7 +36,7 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                 let resumption = history[index..]
                     .iter()
                     .position(|it| matches!(it.kind, EventKind::ExecutionResumed { .. }));
-                // Without a resumption, nothing is judged.
+                // Without a resumption, nothing is checked.
                 let answers = |until: usize| answers_in(&history[index..][..until]);
                 suspended = Some(resumption.map_or(usize::MAX, answers));
             }
@@ -62,7 +62,8 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                 if *retry_at > event.timestamp.after(open.interval(open.failed)) {
                     return Err(format!("task {task} is retried later than its policy says"));
                 }
-                // What fails in a suspension counts from then, and is recorded later.
+                // A failure during a suspension counts from the time of the failure, and is
+                // recorded later.
                 let is_prompt = suspended.is_none() && !was_suspended;
                 if is_prompt && *retry_at < event.timestamp.after(open.interval(open.failed)) {
                     return Err(format!("task {task} is retried sooner than its policy says"));
@@ -86,7 +87,7 @@ pub(super) fn by_the_book(history: &[HistoryEvent]) -> Result<(), String> {
                     if limit.is_none_or(|limit| event.timestamp < limit) {
                         return Err(format!("task {task} fails before its time is up"));
                     }
-                    // The failure of its last attempt may still arrive in a suspension.
+                    // The failure of its last attempt may still arrive during a suspension.
                     open.remove(task);
                     continue;
                 }
@@ -125,7 +126,7 @@ fn is_answer(kind: &EventKind) -> bool {
 }
 
 impl Open {
-    /// Whether the last failure ends the call. `None` if that depends on when it was judged.
+    /// Whether the last failure ends the call. `None` if that depends on when the hub handled it.
     fn is_final(&self, failure: &FailureDetails, at: Timestamp) -> Option<bool> {
         let Self { call, since, failed, .. } = self;
         let is_last = *failed >= call.attempts || call.is_picky && *failed >= 3;

@@ -14,13 +14,14 @@ const GRACE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Schedules {
-    /// The schedules that somebody paused, changed or deleted.
+    /// The schedules that a client has paused, changed or deleted.
     disturbed: BTreeSet<String>,
     /// The ticks that ran: when each was due, and when it ran.
     ticks: BTreeMap<String, BTreeMap<Timestamp, Timestamp>>,
-    /// The schedules that are paused for sure, and since when.
+    /// The schedules that are certainly paused, and since when.
     paused: BTreeMap<String, Timestamp>,
-    /// How many changes of each schedule were begun, and how many of them are under way.
+    /// The number of changes of each schedule that were begun, and the number of those that are in
+    /// progress.
     changes: BTreeMap<String, (u64, u64)>,
 }
 
@@ -29,7 +30,8 @@ impl Schedules {
         self.disturbed.insert(id.to_owned());
     }
 
-    /// A client begins to change a schedule. Returns the number of the change if it is the only one.
+    /// Called when a client begins to change a schedule. Returns the number of the change if it is
+    /// the only one.
     pub(super) fn begin(&mut self, id: &str) -> Option<u64> {
         self.paused.remove(id);
         let (begun, under_way) = self.changes.entry(id.to_owned()).or_default();
@@ -37,7 +39,8 @@ impl Schedules {
         (*under_way == 1).then_some(*begun)
     }
 
-    /// A change has been made; if it is a pause that nobody undid meanwhile, it counts from `now` on.
+    /// Called when a change has been made. If it is a pause that no client has undone in the
+    /// meantime, it counts from `now` on.
     pub(super) fn end(&mut self, id: &str, change: Option<u64>, paused: Option<Timestamp>) {
         let (begun, under_way) = self.changes.entry(id.to_owned()).or_default();
         *under_way = under_way.saturating_sub(1);
@@ -48,7 +51,7 @@ impl Schedules {
         }
     }
 
-    /// The process has ended, and with it all changes that were under way.
+    /// Called when the process has ended, and with it all changes in progress.
     pub(super) fn cut_off(&mut self) {
         self.changes.values_mut().for_each(|(_, under_way)| *under_way = 0);
     }

@@ -12,7 +12,7 @@ pub(super) struct Suspensions {
     is_permitted: bool,
 }
 
-/// A child that could not be rewound tells its parent why.
+/// A child that could not be rewound reports the reason to its parent.
 pub(super) fn children_answer(commit: &Commit) -> Result<(), String> {
     for (_, message) in &commit.messages {
         let EventKind::SubOrchestrationInstanceFailed { failure, .. } = &message.event else {

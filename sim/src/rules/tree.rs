@@ -1,4 +1,4 @@
-//! I17: purging, terminating and rewinding touch only what they were asked for and its
+//! I17: purging, terminating and rewinding affect only the given instance and its
 //! sub-orchestrations.
 //!
 //! "Removes the instance and its sub-orchestrations, and theirs" (`purge_recursively`).
@@ -65,17 +65,18 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether a client asked for the end of an instance, for example to start another in its place.
+    /// Whether a client requested the end of an instance, for example to start another in its
+    /// place.
     pub(super) fn may_be_replaced(&self, id: &InstanceId) -> bool {
         self.ends.contains(id.as_str())
     }
 
-    /// Whether a client asked for the rewind of an instance, or of one that called it.
+    /// Whether a client requested the rewind of an instance, or of one of its callers.
     pub(super) fn was_rewound(&self, id: &InstanceId) -> bool {
         self.descends(id, &self.rewinds, &mut BTreeSet::new())
     }
 
-    /// Sub-orchestrations end with their parents, or when nobody waits for them any more.
+    /// Sub-orchestrations end with their parents, or when no parent waits for them any more.
     pub(super) fn may_end(&self, id: &InstanceId) -> bool {
         self.ends.contains(id.as_str()) || self.parents.contains_key(id)
     }
@@ -91,7 +92,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether an instance, or one of those that it is a sub-orchestration of, is one of these.
+    /// Whether an instance, or one of its callers, is one of these.
     fn descends(
         &self,
         id: &InstanceId,

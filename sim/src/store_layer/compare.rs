@@ -1,4 +1,4 @@
-//! What a store shows, against the model: a store in memory with the same commits.
+//! Compares what a store returns with the model: a store in memory with the same commits.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ use durable::testing::sim::{Choices, Stream};
 
 use super::work::{Author, time};
 
-/// What is different, or the error of a read.
+/// The difference, or the error of a read.
 pub(super) type Difference = Result<(), String>;
 
 fn differ<T: PartialEq + Debug>(what: &str, found: &[T], wanted: &[T]) -> Difference {
@@ -26,13 +26,13 @@ fn read<T>(read: Result<T, StoreError>) -> Result<T, String> {
     read.map_err(|error| format!("a read fails: {error}"))
 }
 
-/// A page ends behind the one before it.
+/// A page ends after the one before it.
 fn goes_on<T: PartialOrd>(what: &str, end: Option<&T>, before: Option<&T>) -> Difference {
     let is_behind = end.zip(before).is_none_or(|(end, before)| end > before);
     if is_behind { Ok(()) } else { Err(format!("{what}: a page ends where the last one did")) }
 }
 
-/// Compares all that both stores show.
+/// Compares everything that the two stores return.
 pub(super) fn all(
     store: &dyn Store,
     model: &dyn Store,
@@ -60,7 +60,7 @@ pub(super) fn all(
     Ok(())
 }
 
-/// Compares something.
+/// Compares one value.
 pub(super) fn some(
     store: &dyn Store,
     model: &dyn Store,
@@ -156,7 +156,8 @@ fn partition_state(
     differ(&format!("messages of {partition}"), &messages(store)?, &messages(model)?)
 }
 
-/// The messages of a partition, page by page. Positions are a store's own.
+/// The messages of a partition, page by page. Each store has its own positions, so they are left
+/// out.
 fn messages(
     store: &dyn Store,
     partition: PartitionId,

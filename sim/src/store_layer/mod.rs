@@ -1,14 +1,14 @@
 //! Layer S: the real store over a simulated disk, against a store in memory.
 //!
-//! A seed writes commits, and decides at which call the process or the machine crashes, what the
-//! crash leaves, which calls fail, and when the store's own actors take their steps.
+//! A seed draws commits, and decides at which call the process or the machine crashes, what the
+//! crash leaves behind, which calls fail, and when the store's own actors take their steps.
 //!
 //! What must be true:
-//! 1. What was acknowledged is there after every restart. A commit that was not acknowledged is there
-//!    as a whole or not at all.
-//! 2. Every read shows what the model shows.
-//! 3. What is only lacking for a while makes commits wait, and none of them fails.
-//! 4. Any other error is reported, and after it the folder can be opened again.
+//! 1. Everything acknowledged is present after every restart. A commit that was not acknowledged is
+//!    present either completely or not at all.
+//! 2. Every read agrees with the model.
+//! 3. If a resource is lacking temporarily, commits wait and do not fail.
+//! 4. Any other error is reported, and the folder can be opened again afterwards.
 //! 5. Nothing waits forever.
 
 mod compare;
@@ -31,7 +31,7 @@ use self::work::{Author, Step};
 use crate::parent::Note;
 use crate::search::now;
 
-/// How often opening may fail until no more faults are planned.
+/// How often opening may fail before faults are switched off.
 const TRIES: u32 = 6;
 
 /// The folder of the hub.
@@ -41,26 +41,26 @@ struct Run {
     choices: Choices,
     plan: Plan,
     disk: SimDisk,
-    /// All steps that may be in the store, in order.
+    /// All steps that the store may contain, in order.
     steps: Vec<Step>,
     /// The author before each of the steps.
     authors: Vec<Author>,
     author: Author,
     /// The number of steps that were acknowledged.
     acknowledged: usize,
-    /// The number of steps that were there when the store was opened last.
+    /// The number of steps that the store contained when it was last opened.
     opened: usize,
-    /// The number of steps that are there for sure.
+    /// The number of steps that the store certainly contains.
     least: usize,
     /// The steps that were acknowledged since the store was opened, and those before it.
     model: MemoryStore,
     restarts: u32,
-    /// What had happened on the disk when the store was opened.
+    /// The counts of the disk when the store was opened.
     before: DiskCounts,
     log: Option<String>,
 }
 
-/// What came of a step, or of the use of a store.
+/// The result of a step, or of the use of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
     /// The process has ended, or the store has failed.
@@ -68,7 +68,7 @@ enum Left {
     Done,
 }
 
-/// What came of a seed.
+/// The result of a seed.
 struct Outcome {
     counts: DiskCounts,
     trace: u64,
@@ -78,7 +78,7 @@ struct Outcome {
     log: String,
 }
 
-/// Runs those of the seeds that are for this layer, until the time is over. Returns whether one has
+/// Runs the seeds that are for this layer, until the time is over. Returns whether any of them
 /// failed.
 pub(crate) fn search(seeds: Range<u64>, time: Option<Duration>, keeps_going: bool) -> bool {
     let began = now();
@@ -119,7 +119,7 @@ pub(crate) fn search(seeds: Range<u64>, time: Option<Duration>, keeps_going: boo
     !failed.is_empty()
 }
 
-/// Repeats a seed, and prints what was done. Returns whether it has failed.
+/// Repeats a seed, and prints the steps. Returns whether it failed.
 pub(crate) fn repeat(seed: u64) -> bool {
     let outcome = run(seed, true);
     println!("{}", outcome.log);
@@ -135,7 +135,7 @@ fn is_for_store(seed: u64) -> bool {
     seed % 16 == 7
 }
 
-/// Runs some seeds a second time: the same seed does the same.
+/// Runs some seeds a second time. The results must be the same.
 fn differs(seed: u64, first: &Outcome) -> Option<String> {
     if seed % 128 != 7 {
         return None;
@@ -174,7 +174,7 @@ impl Run {
         let mut choices = Choices::new(seed);
         let plan = Plan::draw(&mut choices);
         let author = Author::new(&mut choices);
-        // A generator of its own, because a failed call asks for more numbers than a good one.
+        // A generator of its own, because a failed call draws more numbers than a successful one.
         let mut of_disk = Generator::new(!seed);
         let disk = SimDisk::new(move |end| of_disk.below(end));
         disk.preempt(plan.preemption);
@@ -230,7 +230,7 @@ impl Run {
             let left = self.use_store(&store)?;
             let is_well = left == Left::Done && self.counts().broken == self.before.broken;
             if is_well {
-                // The end of this life is orderly.
+                // This use of the store ends with an orderly shutdown.
                 self.disk.set_faults(DiskFaults::default());
                 self.disk.end_process_after(None);
             }
@@ -253,7 +253,7 @@ impl Run {
         self.disk.counts()
     }
 
-    /// The process is gone, and perhaps the machine was.
+    /// The process has ended, and perhaps the machine has lost its power.
     fn restart(&mut self, is_closed: bool) {
         let power_fails = self.choices.one_in(Stream::World, 2);
         self.restarts += 1;
@@ -329,7 +329,7 @@ impl Run {
         Err(format!("I1 the store has none of the possible numbers of steps:{differences}"))
     }
 
-    /// As a hub that opens. Returns `false` if the store cannot be used.
+    /// Reads the store as a hub does when it opens. Returns `false` if the store cannot be used.
     fn take_over(&mut self, store: &SledStore) -> Result<bool, String> {
         let hub = self.author.hub();
         if self.step(store, &Step::Create(hub))? == Left::Ended {
@@ -343,7 +343,7 @@ impl Run {
         Ok(true)
     }
 
-    /// Claims a partition. Nothing shows earlier claims but the epoch.
+    /// Claims a partition. Earlier claims are visible only in the epoch.
     fn claim(&mut self, store: &SledStore, partition: PartitionId) -> Result<Left, String> {
         let before = self.author.clone();
         let step = self.author.claim(partition);
@@ -404,7 +404,7 @@ impl Run {
         !self.disk.is_running() || self.counts().broken > self.before.broken
     }
 
-    /// A step was refused: it may have taken effect or not.
+    /// Called when a step was refused. The step may or may not have taken effect.
     fn refused(&mut self, error: &StoreError) -> Result<Left, String> {
         let text = chain(error);
         self.say(|| format!("refused: {text}"));
@@ -444,8 +444,8 @@ impl Run {
         Ok(Left::Done)
     }
 
-    /// A hub shuts down, and the next one opens on the same store. In between, a commit fails if
-    /// anything is lacking, and from then on it waits again.
+    /// A hub shuts down, and the next one opens on the same store. In between, a commit fails if a
+    /// resource is lacking; afterwards it waits again.
     fn hand_over(&mut self, store: &SledStore) -> Result<Left, String> {
         self.say(|| "hand over".to_owned());
         store.give_up();

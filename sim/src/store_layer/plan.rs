@@ -5,7 +5,7 @@ use std::time::Duration;
 use durable::store::Durability;
 use durable::testing::sim::{Choices, DiskFaults, Stream};
 
-/// What a seed has drawn for the whole run.
+/// The choices of a seed for the whole run.
 pub(super) struct Plan {
     pub(super) durability: Durability,
     pub(super) sizes: Vec<(&'static str, usize)>,

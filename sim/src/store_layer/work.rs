@@ -1,4 +1,4 @@
-//! Commits for a store: each fits what the commits before it left.
+//! Commits for a store. Each fits the state after the commits before it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -33,7 +33,8 @@ pub(super) fn time(seconds: u32) -> Timestamp {
     Timestamp::from_micros(micros).unwrap_or_default()
 }
 
-/// What the next commit has to fit: it changes with each step, and goes back if a step had no effect.
+/// The state that the next commit has to fit. It changes with each step, and is reset if a step had
+/// no effect.
 #[derive(Clone, Debug)]
 pub(super) struct Author {
     pub(super) partitions: u16,
@@ -45,7 +46,7 @@ pub(super) struct Author {
     epochs: BTreeMap<PartitionId, Epoch>,
     instances: BTreeMap<InstanceId, InstanceRecord>,
     messages: VecDeque<(PartitionId, MessageId)>,
-    /// All executions that there ever were.
+    /// All executions that ever existed.
     pub(super) executions: BTreeSet<(InstanceId, ExecutionId)>,
 }
 
@@ -89,10 +90,10 @@ impl Author {
         self.epochs.get(&partition).copied().unwrap_or(Epoch(0))
     }
 
-    /// Some id, with or without an instance.
+    /// A random id, with or without an instance.
     pub(super) fn id(&self, choices: &mut Choices) -> InstanceId {
         let number = below(choices, self.ids);
-        // Some of them are entities.
+        // Some of the instances are entities.
         if number % 5 == 4 {
             return EntityId::new("counter", number.to_string()).expect("a short id").into();
         }
@@ -158,12 +159,13 @@ impl Author {
         self.episode(choices, record, replaces)
     }
 
-    /// The next episode of an instance that runs; now and then it begins anew, or ends.
+    /// The next episode of a running instance. Occasionally the instance begins a new execution, or
+    /// ends.
     fn go_on(&mut self, choices: &mut Choices, id: &InstanceId) -> EpisodeWrite {
         let record = self.instances[id].clone();
         match below(choices, 8) {
             0 => {
-                // Sometimes with the old history beside the new one.
+                // Sometimes the old history is kept beside the new one.
                 let replaces =
                     (!choices.one_in(Stream::Client(0), 3)).then_some(record.execution_id);
                 self.begin(choices, id, replaces)
@@ -177,7 +179,7 @@ impl Author {
                 ended
             }
             2 => {
-                // As a rewind does: the same execution with another history.
+                // Like a rewind: the same execution with another history.
                 let replaces = Some(record.execution_id);
                 let mut rewound = record;
                 rewound.history_len = 0;
@@ -218,13 +220,13 @@ impl Author {
         HistoryEvent::new(at, kind)
     }
 
-    /// Text of which no part is like another; a long one does not fit into one piece of the tree.
+    /// A text without repetitions. A long one does not fit into one piece of the tree.
     fn text(&self, choices: &mut Choices) -> String {
         let is_long = choices.one_in(Stream::Client(0), self.long);
         let length = below(choices, if is_long { 2500 } else { 8 });
         let mut text = String::new();
         for _ in 0..length {
-            // Nothing that is written to a text fails.
+            // Writing to a `String` never fails.
             let _ = write!(text, "{:08x}", below(choices, u32::MAX));
         }
         text

@@ -119,7 +119,7 @@ fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     }
 }
 
-/// A store looks at so many records for a page and no further, and signals with a time are records.
+/// A store reads at most this many records for a page, and scheduled signals are records, too.
 #[tokio::test]
 async fn entities_behind_many_scheduled_signals_are_found() -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -7,7 +7,7 @@ use durable::{InstanceHandle, RuntimeStatus};
 
 use super::*;
 
-/// What is only ever locked here, unless it is noted in.
+/// An entity that is mostly only locked here.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Latch {
     noted: u32,
@@ -30,7 +30,8 @@ fn keys(of: &[&str]) -> Vec<String> {
     of.iter().map(ToString::to_string).collect()
 }
 
-/// As many episodes as it is told to go on, with all that can be done about locks.
+/// An orchestration that does everything that can be done with locks. Each event lets it continue
+/// by one episode.
 #[orchestrator]
 async fn lock_steps(ctx: &OrchestrationContext, keys: Vec<String>, again: bool) -> Result<()> {
     let go_on = || ctx.wait_for_external_event::<()>("go on");
@@ -59,17 +60,17 @@ async fn lock_steps(ctx: &OrchestrationContext, keys: Vec<String>, again: bool) 
     if again { ctx.continue_as_new(lock_steps(keys, false)).await } else { Ok(()) }
 }
 
-/// More than `lock_steps` waits for: once, and twice.
+/// Longer than `lock_steps` waits: once, and twice.
 const STEPS: [(bool, usize); 2] = [(false, 13), (true, 25)];
 
-/// Locks and waits until it is told to go on.
+/// Takes the lock, and waits until it is told to continue.
 #[orchestrator]
 async fn blocks_others(ctx: &OrchestrationContext, keys: Vec<String>) -> Result<()> {
     let _section = ctx.lock_entities(latches(&keys)).await?;
     Ok(ctx.wait_for_external_event::<()>("go on").await?)
 }
 
-/// Gives the lock up when it is told to, or after a while, or begins anew instead.
+/// Releases the lock when it is told to or after a while, or continues as new instead.
 #[orchestrator]
 async fn wants_locks(ctx: &OrchestrationContext, keys: Vec<String>, anew: bool) -> Result<bool> {
     let told = ctx.wait_for_external_event::<()>("go on");
@@ -82,7 +83,7 @@ async fn wants_locks(ctx: &OrchestrationContext, keys: Vec<String>, anew: bool) 
     Ok(true)
 }
 
-/// Locks all, at once.
+/// Locks all entities at once.
 #[orchestrator]
 async fn takes_all(ctx: &OrchestrationContext, keys: Vec<String>) -> Result<()> {
     drop(ctx.lock_entities(latches(&keys)).await?);
@@ -94,7 +95,7 @@ async fn does_nothing(ctx: &OrchestrationContext) -> Result<()> {
     Ok(())
 }
 
-/// What somebody outside does to an orchestration.
+/// What a client does to an orchestration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Terminate,
@@ -104,7 +105,7 @@ enum Way {
     CrashBefore,
     CrashBehind,
     CrashSuspended,
-    /// As [`Way::Terminate`], without waiting for what the last step leads to.
+    /// Like [`Way::Terminate`], but without waiting for the effects of the last step.
     AtOnce,
 }
 
@@ -162,7 +163,7 @@ async fn kept(hub: &TestHub) -> Result<Vec<(String, bool)>> {
     Ok(entities.into_iter().map(kept).collect())
 }
 
-/// Nothing is left, and a section over all entities gets its locks without any time passing.
+/// Nothing is left, and a critical section over all entities gets its locks immediately.
 async fn check_free(hub: &TestHub, when: &str) -> Result<()> {
     assert_eq!(kept(hub).await?, [], "{when}");
     let run = hub.start(takes_all(keys(&KEYS))).await?;
@@ -199,7 +200,7 @@ async fn every_end_of_an_orchestration_ends_its_critical_section() -> Result<()>
     Ok(hub.shutdown().await?)
 }
 
-/// It has some of its locks, and waits for one that somebody else has.
+/// It has some of its locks, and waits for one that another instance holds.
 #[tokio::test]
 async fn a_lock_request_ends_with_its_orchestration() -> Result<()> {
     let mut hub = TestHub::open().await?;
@@ -216,7 +217,7 @@ async fn a_lock_request_ends_with_its_orchestration() -> Result<()> {
                 assert_eq!(kept(&hub).await?.len(), place + 1, "{when}");
             }
             hub = end(hub, "first", way).await?;
-            // Who comes behind has the same locks now, and waits at the same place.
+            // The next instance now has the same locks, and waits for the same one.
             let expected: Vec<_> =
                 KEYS[..=place].iter().map(|key| (key.to_string(), true)).collect();
             assert_eq!(kept(&hub).await?, expected, "{when}");
@@ -234,7 +235,8 @@ async fn a_lock_request_ends_with_its_orchestration() -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// As before, but it gives the lock up itself: told to, for time, or to begin anew.
+/// As before, but the instance abandons the lock itself: because it is told to, because of a
+/// timeout, or by continuing as new.
 #[tokio::test]
 async fn an_abandoned_lock_request_leaves_no_lock() -> Result<()> {
     let mut hub = TestHub::open().await?;
@@ -276,7 +278,7 @@ async fn an_abandoned_lock_request_leaves_no_lock() -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// Who cleans up while a section is about to end by itself does no harm.
+/// Cleaning up while a critical section is about to end by itself does no harm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clean_entities_does_not_disturb_a_section_that_ends() -> Result<()> {
     let hub = TestHub::open().await?;

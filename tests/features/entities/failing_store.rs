@@ -1,4 +1,4 @@
-//! A store that fails while operations run: nothing acknowledged is lost, and everyone else gets
+//! A store that fails while operations run: nothing acknowledged is lost, and all other callers get
 //! the error.
 
 use std::sync::Arc;
@@ -104,7 +104,7 @@ async fn acknowledged_operations_survive_a_failing_store() -> Result<()> {
             let run = hub.find_instance::<ticks_both>(id).await?.expect("it was acknowledged");
             run.result().await?;
         }
-        // Of each kind one may have been done and not acknowledged.
+        // One operation of each kind may have been carried out and not acknowledged.
         let value =
             async |key: &str| Ok::<_, Error>(hub.call_entity(Meter::at(key).value()).await?);
         let called = value("called").await?;

@@ -1,4 +1,4 @@
-//! Entities: operations, transactions, order, time, and what a client can do.
+//! Entities: operations, transactions, order, time, and operations of clients.
 
 mod clients;
 mod dynamic;
@@ -19,7 +19,7 @@ use durable::store::{InstanceFilter, Store};
 use durable::testing::TestHub;
 use serde::{Deserialize, Serialize};
 
-/// What most of these tests count with.
+/// The counter of most of these tests.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Tally {
     value: i64,
@@ -73,7 +73,7 @@ impl Tally {
     }
 }
 
-/// How many records of entities the store has.
+/// The number of records of entities in the store.
 fn stored(store: &dyn Store) -> usize {
     let mut filter = InstanceFilter::default();
     filter.entities = true;

@@ -9,7 +9,7 @@ use durable::store::MemoryStore;
 
 use super::*;
 
-/// After this much real time a test counts as one that hangs.
+/// After this much real time, a test is considered to hang.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[orchestrator]
@@ -29,7 +29,8 @@ async fn holds(ctx: &OrchestrationContext, key: String, minutes: u64) -> Result<
     Ok(())
 }
 
-/// More than is kept in memory waits behind a lock, over crashes, and then comes in its order.
+/// More signals than are kept in memory wait behind a lock, across crashes, and are then carried
+/// out in order.
 #[tokio::test]
 async fn a_queue_longer_than_memory_keeps_its_order() -> Result<()> {
     const COUNT: i64 = 10_000;
@@ -93,7 +94,7 @@ async fn a_call_waits_behind_what_was_signalled_before() -> Result<()> {
     hub.settle().await;
     hub.start(floods("behind".into(), 6000)).await?.result().await?;
     hub.settle().await;
-    // It passes time, since somebody waits for it.
+    // Virtual time passes, because a client waits for the result.
     assert_eq!(hub.call_entity(Tally::at("behind").seen()).await?.len(), 6002);
     Ok(hub.shutdown().await?)
 }
@@ -109,7 +110,7 @@ async fn calls_calm(ctx: &OrchestrationContext, count: i64) -> Result<i64> {
 
 static MAY_END: AtomicBool = AtomicBool::new(false);
 
-/// While its queue may not end, each operation puts another one behind it.
+/// As long as the queue must not end, each operation appends another one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Endless {
     done: i64,

@@ -49,7 +49,7 @@ async fn scheduled_signals_are_queried_by_page_and_by_entity() -> Result<()> {
     let inputs: BTreeSet<_> = of_a.iter().map(|signal| signal.input.as_str()).collect();
     assert_eq!(inputs, BTreeSet::from(["1", "2", "3", "4", "5", "6", "7"]));
 
-    // Neither an entity nor an instance is made of them.
+    // They are neither entities nor instances of queries.
     assert_eq!(hub.query(&EntityQuery::new()).await?.items.len(), 1);
     assert_eq!(hub.count(&InstanceQuery::new()).await?, 1);
 
@@ -101,7 +101,7 @@ async fn scheduled_signals_are_found_and_cancelled_after_the_hub_is_opened_again
     let id = |input| before.iter().find(|it| it.input.as_str() == input).map(|it| it.id.clone());
     let hub = hub.crash().await?;
     assert_eq!(all(&hub, &ScheduledSignalQuery::new()).await?, before);
-    // The id can be kept as text meanwhile.
+    // In the meantime, a client can keep the id as text.
     let text = id("1").expect("it waits").to_string();
     assert!(hub.cancel_scheduled_signal(&text).await?);
     let hub = hub.crash().await?;

@@ -281,7 +281,7 @@ async fn broken_rules_of_critical_sections_are_reported() -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// Gives a lock up when it is told to, and goes on.
+/// Abandons a lock request when it is told to, and continues.
 #[orchestrator]
 async fn gives_up_when_told(ctx: &OrchestrationContext) -> Result<()> {
     let lock = ctx.lock_entities(Purse::at("e2"));

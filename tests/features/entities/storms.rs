@@ -11,7 +11,7 @@ use durable::entity::EntityHandle;
 use super::seed::{self, Random};
 use super::*;
 
-/// Loses an update if two have it locked at once.
+/// Loses an update if two instances have it locked at once.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Cell {
     value: usize,
@@ -30,13 +30,13 @@ impl Cell {
     }
 }
 
-/// How one orchestration goes on.
+/// The plan of one orchestration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Plan {
     cells: Vec<u64>,
-    /// After how many minutes it no longer wants its locks.
+    /// The number of minutes after which it abandons its lock request.
     patience: u64,
-    /// How many minutes it takes in between.
+    /// The number of minutes that it holds the locks.
     thinks: u64,
     end: Finish,
 }
@@ -77,7 +77,7 @@ async fn increments(ctx: &OrchestrationContext, plan: Plan) -> Result<bool> {
         Finish::Fail => return Err(Error::msg("so it ends")),
         Finish::Panic => panic!("so it ends"),
         Finish::Anew => {
-            // Another writer than before must not be told from it.
+            // It must not be possible to tell another writer from the previous one.
             let plan = Plan { cells: vec![99], end: Finish::Return, ..plan };
             return ctx.continue_as_new(increments(plan)).await;
         }
@@ -102,7 +102,7 @@ fn plan(random: &mut Random) -> Plan {
     Plan { cells, patience, thinks: random.below(4), end }
 }
 
-/// What somebody outside does to one of them.
+/// What a client does to one of them.
 async fn meddle(hub: &TestHub, id: &str, random: &mut Random) -> Result<()> {
     let run = hub.instance(id)?;
     let done = match random.below(4) {
@@ -159,7 +159,7 @@ async fn storm(mut random: Random, count: usize, meddles: bool) -> Result<()> {
         assert_eq!(entity.locked_by, None, "{id}");
         assert!(entity.state.is_some(), "{id} was only locked");
         let Some(cell) = entity.state_as::<Cell>()? else { continue };
-        // What continues as new writes twice under one name, to the last cell only.
+        // An instance that continues as new writes twice under one name, only to the last cell.
         if id.key() != "99" {
             assert_eq!(cell.value, cell.writers.len(), "{id} has lost an update");
         }
@@ -186,10 +186,11 @@ async fn a_storm_of_lock_requests_is_served_to_the_end() -> Result<()> {
     Ok(())
 }
 
-/// Scheduled signals come in while a queue is read that was longer than memory, and clients signal.
+/// Scheduled signals arrive, and clients signal, while a queue is read that did not fit into
+/// memory.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Hot {
-    /// Which number comes next.
+    /// The next expected number.
     next: u64,
     wrong: Vec<u64>,
     scheduled: u64,
@@ -224,7 +225,7 @@ async fn heats_later(ctx: &OrchestrationContext, key: String, count: u64) -> Res
     let due = ctx.current_utc_datetime() + chrono::TimeDelta::hours(1);
     for _ in 0..count {
         Hot::at(&key).later(due).signal_at(due)?;
-        // Something behind it, in another entity's way.
+        // Another signal after it, which delays another entity.
         Hot::at(format!("{key}-other")).number(0).signal()?;
     }
     Ok(())
@@ -247,7 +248,7 @@ async fn a_signal_scheduled_while_a_queue_is_read_is_delivered_once() -> Result<
         hub.settle().await;
         hub.start(heats(key.clone(), 0, COUNT)).await?.result().await?;
         hub.settle().await;
-        // From here on the queue is read from the store, again and again, while all this comes.
+        // From here on, the queue is read from the store repeatedly while all these signals arrive.
         holder.raise_event("go on", &()).await?;
         let (mut next, mut later) = (COUNT, 0);
         while hub.entity(Hot::at(&key).entity_id()?).await?.is_none_or(|hot| hot.backlog > 100) {

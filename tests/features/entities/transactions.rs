@@ -35,7 +35,7 @@ async fn asks_for_batch(ctx: &OrchestrationContext) -> Result<Vec<(usize, usize)
 async fn operations_that_arrive_together_form_one_batch() -> Result<()> {
     let hub = TestHub::open().await?;
     let places = hub.start(asks_for_batch()).await?.result().await?;
-    // How many come together depends on threads; what is said of it does not.
+    // How many operations form a batch depends on the timing of threads, but the assertions do not.
     assert_eq!(places.len(), 10);
     assert!(places.iter().all(|(position, size)| position < size), "{places:?}");
     Ok(hub.shutdown().await?)
@@ -70,7 +70,7 @@ struct Slow {
 
 #[entity]
 impl Slow {
-    /// Ends when the hub is shut down; the second time it runs through.
+    /// Ends when the hub is shut down. The second time, it completes.
     async fn work(&mut self, ctx: &EntityContext, cut_off: bool) -> Result<u32> {
         self.begun += 1;
         if cut_off && SLOW_RUNS.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {

@@ -31,8 +31,8 @@ async fn send_request(
 /// The requests that a mock has seen, in order.
 type Seen = Arc<Mutex<Vec<HttpRequest>>>;
 
-/// A hub whose HTTP answers come from this function, which also gets the number of the request, from
-/// 0; and what it has seen.
+/// A hub whose HTTP responses come from this function, which also gets the number of the request,
+/// from 0; and the requests that it has seen.
 fn mocked(
     answer: impl Fn(usize, &HttpRequest) -> Result<HttpResponse, HttpError> + Send + Sync + 'static,
 ) -> (TestHubBuilder, Seen) {

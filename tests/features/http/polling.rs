@@ -1,4 +1,4 @@
-//! What follows a 202: durable waits and polls.
+//! Durable waits and polls after a 202.
 
 use super::*;
 use durable::http::HttpPoll;

@@ -1,4 +1,4 @@
-//! What is sent, redirects, and what of a request and a response is recorded.
+//! What is sent, redirects, and which parts of a request and a response are recorded.
 
 use durable::http::HttpPolicy;
 use durable::protocol::TraceContext;

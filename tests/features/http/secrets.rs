@@ -8,7 +8,7 @@ use durable::http::{HttpSend, Secret, TokenSource};
 
 use super::*;
 
-/// The header fields that a request to this URL had, of those that identify the sender.
+/// The header fields of a request to this URL that identify the sender.
 fn credentials(seen: &Seen, url: &str) -> Vec<String> {
     let seen = seen.lock().unwrap();
     let request = seen.iter().find(|request| request.url() == url).expect("it was requested");
@@ -36,7 +36,7 @@ async fn credentials_stay_with_the_origin_of_the_request() {
         ("https://api.example.com/b", &[]),
         ("https://evil.net/b", &[]),
     ] {
-        // By a redirect that keeps the body, and by a poll.
+        // Through a redirect that keeps the body, and through a poll.
         for status in [307, 202] {
             let (hub, seen) = mocked(move |number, _| {
                 Ok(match number {
@@ -136,7 +136,7 @@ async fn an_unknown_token_source_is_an_error_that_names_the_known_ones() {
     assert!(seen.lock().unwrap().is_empty());
 }
 
-/// Answers itself, and repeats nothing of the request.
+/// Responds itself, without repeating any part of the request.
 struct Silent;
 
 impl HttpSend for Silent {

@@ -37,7 +37,7 @@ impl Server {
                 let mut stream = stream.unwrap();
                 let Some(request) = read(&stream) else { continue };
                 noted.lock().unwrap().push(request.clone());
-                // The client may have gone.
+                // The client may have closed the connection.
                 let _ = stream.write_all(&answer(&request));
             }
         });

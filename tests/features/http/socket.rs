@@ -54,7 +54,7 @@ async fn a_connection_that_breaks_is_retried() {
         *count += 1;
         match *count {
             1 => Vec::new(),
-            // It ends before all bytes that it announced.
+            // It ends before all the bytes that it announced.
             2 => b"HTTP/1.1 200 X\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhalf".to_vec(),
             _ => response(200, "", b"whole"),
         }
@@ -66,7 +66,7 @@ async fn a_connection_that_breaks_is_retried() {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_unreachable() {
-    // The client's port of a connection: nobody listens on it, and no other test is given it.
+    // The client's port of a connection: no process listens on it, and no other test gets it.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let port = connection.local_addr().unwrap().port();

@@ -1,7 +1,7 @@
-//! A store on SQLite, written with public items of `durable` only: the proof that a store can be
-//! added outside of the crate, and a sample of how.
+//! A store on SQLite, written only with public items of `durable`. It proves that a store can be
+//! added outside the crate, and is a sample.
 //!
-//! It is a sample and not tuned: one connection does everything, one call at a time.
+//! It is not tuned: a single connection does everything, one call at a time.
 //!
 //! Read next: `schema.rs` (the tables), `commit.rs` (what a commit does), `read.rs` (the queries).
 
@@ -42,7 +42,8 @@ impl SqliteStore {
         Self::open_with(path.as_ref(), true)
     }
 
-    /// Without `syncs` a commit survives a crash of the process, and of the machine perhaps not.
+    /// Without `syncs`, a commit survives a crash of the process, but perhaps not a crash of the
+    /// machine.
     fn open_with(path: &Path, syncs: bool) -> Result<Self, StoreError> {
         let doing = format!("cannot open `{}`", path.display());
         let connection = Connection::open(path).map_err(failed(&doing))?;
@@ -76,7 +77,7 @@ impl SqliteStore {
     }
 }
 
-/// What SQLite said, as an error of the store.
+/// An error of SQLite as an error of the store.
 fn failed(doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError {
     move |error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -89,12 +90,13 @@ fn failed(doing: &str) -> impl FnOnce(rusqlite::Error) -> StoreError {
     }
 }
 
-/// A number as SQLite keeps it; more than it can keep is as much as it can.
+/// A number in the form in which SQLite stores it. Greater numbers become the greatest that it can
+/// store.
 fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A number that SQLite has kept.
+/// A number that SQLite has stored.
 fn unsigned(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| StoreError::damaged(format!("{number} is negative")))
 }

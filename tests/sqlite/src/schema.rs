@@ -1,7 +1,7 @@
 //! The tables.
 //!
-//! Records are kept as `durable::protocol::codec` writes them. Beside them stand the columns that the
-//! store looks for. Ids compare byte by byte, as the contract orders them.
+//! Records are stored as `durable::protocol::codec` writes them. Other columns contain the values
+//! that the store searches for. Ids compare byte by byte, as the contract orders them.
 
 use rusqlite::Connection;
 
@@ -46,7 +46,7 @@ const TABLES: &str = "
     CREATE INDEX IF NOT EXISTS message_id ON message (partition, id);
 ";
 
-/// Makes the tables that are missing. With `syncs`, a commit is on the disk when it returns.
+/// Creates the missing tables. With `syncs`, a commit is on the disk when it returns.
 pub(crate) fn create(connection: &Connection, syncs: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", if syncs { "FULL" } else { "OFF" })?;

@@ -30,10 +30,10 @@ impl Database {
         Self { root: root.expect("a temporary folder"), crashes: Mutex::new(0), syncs: true }
     }
 
-    /// A database that does not wait for the disk, for tests that do not look at what a crash leaves.
+    /// A database that does not wait for the disk, for tests without crashes of the machine.
     ///
     /// # Panics
-    /// As of [`new`](Self::new).
+    /// As for [`new`](Self::new).
     pub fn unsynced() -> Self {
         Self { syncs: false, ..Self::new() }
     }
@@ -66,7 +66,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        // The index of the log is made anew from the log.
+        // SQLite rebuilds the index of the log from the log.
         if entry.path().extension().is_none_or(|ending| ending != "db-shm") {
             fs::copy(entry.path(), to.join(entry.file_name()))?;
         }

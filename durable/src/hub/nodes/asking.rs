@@ -19,13 +19,15 @@ use crate::store::{ClusterRequest, ParkedPartition, RequestId, StoreError, chain
 
 /// A request that is sent to another node if no partition of this one replies to it.
 struct Request {
-    /// Must not keep the hub open: a request may wait for as long as its client does.
+    /// Weak, because a request may wait for as long as its client does, and must not keep the hub
+    /// open.
     hub: Weak<Inner>,
     nodes: Arc<Nodes>,
     target: PartitionId,
-    /// Of the task that sends it.
+    /// Where the task runs that sends the request.
     place: Place,
-    /// Kept until it is sent, if no partition of this node has its mail.
+    /// Kept until the request is sent. Empty if the request became mail to a partition of this
+    /// node, because the mail then has the permit.
     permit: Permit,
 }
 
@@ -47,7 +49,8 @@ impl TaskHub {
         let (of_nodes, permit) = (Arc::clone(nodes), of_request);
         let request = Request { hub, nodes: of_nodes, target, place, permit };
         match Ask::repeated(mail, request) {
-            // If it is dropped, now or when the partition is lost, the next owner is asked.
+            // If the mail is dropped, now or when the partition is lost, the request goes to the
+            // next owner.
             Ok(mail) => {
                 if let Some(owner) = owner {
                     owner.send(Delivery { mail, busy: nodes.mailboxes.busy(), permit: of_mail });

@@ -11,7 +11,7 @@ use crate::store::PartitionState;
 /// A partition to start: its ownership, its mail, and what is found in the store.
 pub(crate) type Gained = (Arc<Ownership>, Receiver<Delivery>, PartitionState);
 
-/// To be called when a partition has ended, and all that it wrote is handed over.
+/// Called when a partition has ended and has handed over everything that it wrote.
 pub(crate) type AtEnd = Box<dyn FnOnce() + Send>;
 
 /// Starts a partition.
@@ -40,7 +40,7 @@ impl NotStarted {
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());
     }
 
-    /// Takes the partitions of these owners, except those that were lost meanwhile.
+    /// Takes the partitions of these owners, except those that have been lost in the meantime.
     pub(super) fn take(&self, owners: &[Arc<Ownership>]) -> Vec<Gained> {
         let is_of = |(owner, ..): &mut Gained| owners.iter().any(|it| Arc::ptr_eq(it, owner));
         self.all().extract_if(.., is_of).collect()

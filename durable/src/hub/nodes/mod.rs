@@ -8,12 +8,12 @@
 //!                      --> answers:  to the client that waits here
 //!  client:     a request to an owned partition is mail; to another one, it is sent by the store
 //! ```
-//! A partition of which something stored cannot be read is parked: no node runs it until an operator
-//! retries it.
+//! If stored data of a partition cannot be read, the partition is parked: no node runs it until an
+//! operator retries it.
 //!
-//! Only a store with a [`Cluster`](crate::store::Cluster) has this. If a partition is lost while a
-//! client's request is in its hands, the request is sent to the next owner. That is safe because the
-//! writes of a lost partition are void as a whole.
+//! Only hubs on a store with a [`Cluster`](crate::store::Cluster) use this module. If a partition
+//! is lost while it handles a client's request, the request is sent to the next owner. That is safe
+//! because none of the writes of a lost partition takes effect.
 //!
 //! Read next: `supervisor.rs`, `inbox.rs` (also the order of messages), `thread.rs` (the threads of
 //! both), `asking.rs` (requests of clients), `wire.rs` (what is sent), `parking.rs`.

@@ -20,10 +20,10 @@ pub(crate) struct Nodes {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) drive: Drive,
     pub(super) not_started: NotStarted,
-    /// The requests of this node that are not answered.
+    /// The requests of this node that are not answered yet.
     pub(super) waiting: Waiting,
     pub(super) bell: Bell,
-    /// Rings when the inbox need not pause any longer.
+    /// Rings when the inbox should end its pause.
     pub(super) pause: Bell,
     is_stopping: AtomicBool,
 }
@@ -67,7 +67,8 @@ impl Nodes {
         })
     }
 
-    /// Ends the supervisor and the inbox, which must be interrupted if it waits.
+    /// Ends the supervisor and the inbox. If the inbox is waiting, the wait must also be
+    /// interrupted.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         self.waiting.drop_all();
@@ -84,18 +85,18 @@ impl Nodes {
         !self.not_started.is_empty()
     }
 
-    /// Lets the supervisor look again at once.
+    /// Makes the supervisor check for changes at once.
     pub(crate) fn ring(&self) {
         self.bell.ring();
     }
 
-    /// Whether the supervisor is to look again.
+    /// Whether the supervisor is to check for changes.
     #[cfg(feature = "testing")]
     pub(crate) fn has_rung(&self) -> bool {
         self.bell.has_rung()
     }
 
-    /// The supervisor looks now.
+    /// Called when the supervisor checks for changes.
     #[cfg(feature = "testing")]
     pub(crate) fn take_ring(&self) {
         self.bell.wait(Duration::ZERO);
@@ -123,7 +124,7 @@ impl Bell {
     }
 }
 
-/// The requests that were sent to other nodes and are not answered.
+/// The requests that were sent to other nodes and are not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     clients: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
@@ -147,7 +148,7 @@ impl Waiting {
         self.end(request, Ok(answer));
     }
 
-    /// Tells the client that its request was withdrawn, because its partition is parked.
+    /// Tells the client that its request was withdrawn because the partition is parked.
     pub(super) fn refused(&self, request: RequestId, parked: ParkedPartition) {
         self.end(request, Err(parked));
     }

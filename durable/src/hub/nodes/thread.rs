@@ -1,4 +1,4 @@
-//! The threads of a node: they wait, and let the supervisor and the inbox take their turns.
+//! The threads of a node. They do the waiting, and run the turns of the supervisor and the inbox.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::hub::time::clock;
 
 /// How often the node renews its leases and looks for changes.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How often it looks while partitions are leaving.
+/// How often it does so while partitions are leaving.
 const WHILE_LEAVING: Duration = Duration::from_millis(10);
 /// How long one wait for messages may last.
 const WAIT: Duration = Duration::from_secs(5);
 /// The pause after a failed attempt to receive.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Starts the threads of a node, which has begun.
+/// Starts the threads of a node that has joined.
 pub(crate) fn spawn(
     supervisor: Supervisor,
     inbox: Inbox,

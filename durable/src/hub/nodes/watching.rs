@@ -1,4 +1,4 @@
-//! Watching an instance whose partition may be on any node: its record is read again and again.
+//! Watching an instance whose partition may be on any node, by reading its record repeatedly.
 
 use std::time::Duration;
 

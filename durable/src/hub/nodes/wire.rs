@@ -1,4 +1,4 @@
-//! Requests and their answers as they are sent between nodes.
+//! Requests and answers in the form in which they are sent between nodes.
 //!
 //! The names of fields and variants are part of the protocol between the processes of a hub, which
 //! may be of neighbouring releases: add, but do not rename.
@@ -39,8 +39,8 @@ pub(super) trait SendAsk: Send + Sync + 'static {
 }
 
 impl Ask {
-    /// A request between nodes that is sent to another node if its reply is dropped. Other mail comes
-    /// back.
+    /// The request of this mail, which is sent to another node if its reply is dropped. Mail that
+    /// is not a request between nodes is returned.
     pub(super) fn repeated(mail: Mail, other: impl SendAsk) -> Result<Mail, Box<Mail>> {
         Ok(match mail {
             Mail::Start(Start {
@@ -97,7 +97,7 @@ impl Ask {
                 let ask = Self::ResumeEntity { id: id.clone(), how };
                 Mail::ResumeEntity { id, how, reply: ask.repeat(reply, other) }
             }
-            // `watch_from_store` serves the first two. No client asks for the others.
+            // `watch_from_store` serves the first two. Clients do not send the others.
             mail @ (Mail::WatchStatus { .. }
             | Mail::Follow { .. }
             | Mail::Start(Start { origin: Origin::Message(_), .. })
@@ -133,7 +133,7 @@ impl Ask {
         reply.repeated(Box::new(move |client| other.send(self, client)))
     }
 
-    /// As mail to the owner, which replies to another node.
+    /// The request as mail to the owner, which replies to another node.
     pub(super) fn into_mail(self, request: RequestId) -> Mail {
         match self {
             Self::Start { instance_id, started, replaces } => {
@@ -171,8 +171,8 @@ impl Ask {
         }
     }
 
-    /// The id of the request. An operation that is stored has the id of its message, so that its
-    /// answer finds the client wherever it is carried out.
+    /// The id of the request. A stored operation has the id of its message, so that its answer
+    /// reaches the client wherever the operation is carried out.
     pub(super) fn request_id(&self) -> RequestId {
         match self {
             Self::Operate { message, .. } => RequestId(message.id),
@@ -210,7 +210,7 @@ enum Refusal {
     StillSuspended {
         suspension: Suspension,
     },
-    /// An error that the client's own process finds, so that no owner of a partition replies with it.
+    /// An error that the client's own process detects, so no owner of a partition replies with it.
     Other {
         text: String,
     },
@@ -246,11 +246,11 @@ pub(super) trait Decode: Sized {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // What is encoded has string keys only, so it always has a JSON form.
+    // All keys of the encoded values are strings, so the values always have a JSON form.
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Answers that are encoded as they are.
+/// Answers that need no encoding of their own.
 trait Plain: Serialize + DeserializeOwned {}
 impl Plain for () {}
 impl Plain for bool {}

@@ -24,7 +24,7 @@ impl Commits {
         Arc::new(Self { committer, run: Mutex::default() })
     }
 
-    /// Whether a group can be committed, or the next step of its commit taken.
+    /// Whether a group can be committed, or the next step of its commit can be taken.
     pub(super) fn has_step(&self) -> bool {
         self.run().is_some() || self.committer.writes.has_group()
     }
@@ -33,7 +33,7 @@ impl Commits {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a step. Does nothing if a step is under way further down the stack.
+    /// Takes a step. Does nothing if a step is in progress further down the stack.
     pub(super) fn step(&self, at_most: usize) -> Result<(), FailureDetails> {
         let next = || {
             let group = self.committer.writes.next_group()?;
@@ -47,7 +47,7 @@ impl Commits {
     }
 }
 
-/// Where the products of a simulated partition go.
+/// Where the writes of a simulated partition go.
 #[derive(Debug)]
 pub(super) struct SimulatedOutlet {
     commits: Arc<Commits>,
@@ -64,8 +64,8 @@ impl SimulatedOutlet {
 
 impl Writer for Commits {
     fn hand_over(&self, writes: &mut Vec<Write>) {
-        // Others would go on while a thread waits for room. If the commit itself is further down
-        // the stack, the queue becomes larger than it may be, which changes no order.
+        // While a thread waits for room, other threads would continue. If the commit itself is
+        // further down the stack, the queue exceeds its limit, which changes no order.
         let committer = &self.committer;
         while committer.writes.is_full() && self.step(usize::MAX).is_ok() {
             if self.run().is_none() && !committer.writes.has_group() {
@@ -75,7 +75,7 @@ impl Writer for Commits {
         committer.writes.add_unbounded(writes);
     }
 
-    /// The commit is a step of its own, as if the committer's thread had come first.
+    /// The commit is a separate step, as if the committer's thread had run first.
     fn commit(&self, writes: &mut Vec<Write>) {
         self.hand_over(writes);
     }

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 /// How a call of the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breakage {
-    /// It panics, or else returns an error.
+    /// It panics instead of returning an error.
     pub panics: bool,
     /// It fails after it took effect.
     pub is_late: bool,

@@ -1,21 +1,22 @@
-//! The choices of a seed: independent streams of random numbers, of which what matters is kept.
+//! The choices of a seed: independent streams of random numbers. The choices that matter are kept.
 //!
 //! Rules:
-//! 1. Each kind of choice has a stream of its own, so that one that is added or left out changes no
-//!    other.
+//! 1. Each kind of choice has a stream of its own, so that adding or removing a choice does not
+//!    change the others.
 //! 2. 0 is always the simplest choice: the actor that has waited longest, all mail, no fault.
-//! 3. Of the streams of a schedule, the choices that are not 0 are kept by their position. They are
-//!    all that is needed to repeat a schedule, and what a shrinker deletes.
-//! 4. The generator is written here, because its numbers must never change with a crate.
+//! 3. In the streams of a schedule, the choices that are not 0 are kept with their positions. They
+//!    suffice to repeat the schedule, and a shrinker deletes them one by one.
+//! 4. The generator is implemented here, because an update of a crate must never change its
+//!    numbers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::chance;
 
-/// What a choice is about.
+/// The subject of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// The world as a whole: its sizes, what may happen in it.
+    /// The world as a whole: its sizes, and what may happen in it.
     Swarm,
     /// The orchestrations.
     Program,
@@ -23,7 +24,7 @@ pub enum Stream {
     Client(u8),
     /// Whose turn it is.
     Schedule,
-    /// Who runs in the middle of a store call.
+    /// Which actor runs in the middle of a store call.
     Preempt,
     /// How much one turn takes.
     Amount,
@@ -33,7 +34,7 @@ pub enum Stream {
     Disk,
     /// Crashes and other events of the world.
     World,
-    /// What the hub may do at any time, and rarely does.
+    /// Things that the hub may do at any time, but rarely does.
     Maybe,
 }
 
@@ -48,7 +49,7 @@ const KEPT: [(Stream, &str); 7] = [
     (Stream::Maybe, "maybe"),
 ];
 
-/// The number of streams of which there is one.
+/// The number of streams that exist once, unlike those of clients.
 const SINGLE: usize = 2 + KEPT.len();
 
 /// A choice that is not 0: the stream, the position in it, and the value.
@@ -71,7 +72,7 @@ struct Source {
     asked: u32,
     /// The choices that are not 0, in order.
     deviations: Vec<(u32, u32)>,
-    /// While a schedule is repeated: the number of deviations that were passed.
+    /// While a schedule is repeated: the number of deviations that are already behind.
     passed: usize,
 }
 
@@ -86,7 +87,7 @@ impl Choices {
         Self { seed, is_repeated: false, streams }
     }
 
-    /// The choices of a schedule: 0 except for these.
+    /// The choices of a schedule: all are 0 except these.
     pub fn repeat(seed: u64, deviations: &[Deviation]) -> Self {
         let mut choices = Self { is_repeated: true, ..Self::new(seed) };
         for Deviation(stream, at, value) in deviations {
@@ -100,7 +101,7 @@ impl Choices {
         choices
     }
 
-    /// The seed, which also makes the ids of a simulation.
+    /// The seed, from which the ids of a simulation are derived, too.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -115,7 +116,8 @@ impl Choices {
         .collect()
     }
 
-    /// Makes a choice below `end`, which is at least 1. `draw` makes it if no schedule is repeated.
+    /// Makes a choice below `end`, which is at least 1. Unless a schedule is repeated, `draw` makes
+    /// it.
     pub fn decide(
         &mut self,
         stream: Stream,
@@ -146,10 +148,10 @@ impl Choices {
         self.decide(stream, 2, |generator| u32::from(generator.below(count) == 0)) == 1
     }
 
-    /// One of several, of which the first is the simplest.
+    /// One of several values, the first of which is the simplest.
     ///
     /// # Panics
-    /// If there are none.
+    /// If there are no values.
     pub fn one_of<T: Copy>(&mut self, stream: Stream, all: &[T]) -> T {
         all[self.below(stream, u32::try_from(all.len()).unwrap_or(u32::MAX)) as usize]
     }

@@ -1,4 +1,4 @@
-//! The hub's clock, with the two clocks of a machine that the caller sets.
+//! The hub's clock on a machine whose two clocks the caller sets.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,8 @@ impl HubClock {
         Self { steady: Steady::default(), booted: stopwatch() }
     }
 
-    /// The time of the hub, if the wall clock shows `calendar`, and so much time has passed since the
-    /// machine was started.
+    /// The time of the hub if the wall clock shows `calendar` and this much time has passed since
+    /// the machine was started.
     pub fn now(&mut self, calendar: Timestamp, passed: Duration) -> Timestamp {
         self.steady.advance(calendar, self.booted + passed)
     }

@@ -1,11 +1,11 @@
-//! A deterministic simulation of a hub: one thread, virtual time, and a seed that decides who goes
-//! next.
+//! A deterministic simulation of a hub: one thread, virtual time, and a seed that decides which
+//! actor takes the next step.
 //!
 //! The hub's partitions, commits, activities and clients are those of production. Only the threads
 //! that drive them are replaced, so a seed repeats an interleaving exactly.
 //!
-//! Read next: `world.rs` (a step), `note.rs` (the trace), `store.rs` (what may happen in a store call), `choice.rs`,
-//! `policy.rs` (whose turn it is).
+//! Read next: `world.rs` (a step), `note.rs` (the trace), `store.rs` (what may happen during a
+//! store call), `choice.rs`, `policy.rs` (whose turn it is).
 
 mod breakage;
 mod choice;
@@ -68,19 +68,19 @@ impl Simulation {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
         marks::begin(choices.seed(), world::maybe);
-        // A node that never joins, for those who look from outside.
+        // A node that never joins, for observers from outside.
         let store = Arc::new(cluster.node());
         let cluster = Some(cluster.clone());
         let world = World::begin(choices, store, cluster, beginning, observer);
         Self { world, _ids: ids }
     }
 
-    /// Keeps what is done.
+    /// Keeps a log of the steps.
     pub fn keep_log(&self) {
         *self.world.log.borrow_mut() = Some(Vec::new());
     }
 
-    /// What was done.
+    /// The log of the steps.
     pub fn log(&self) -> Vec<LogLine> {
         self.world.log.borrow().clone().unwrap_or_default()
     }
@@ -121,7 +121,7 @@ impl Simulation {
         within(number, || self.world.executor.spawn(task));
     }
 
-    /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
+    /// Takes one step. Returns `false` if no actor can continue and nothing will become due.
     pub fn step(&self) -> bool {
         self.world.step()
     }
@@ -131,23 +131,23 @@ impl Simulation {
         self.world.crash();
     }
 
-    /// Ends one of several processes without a shutdown. Its leases go on until they
+    /// Ends one of several processes without a shutdown. Its leases stay valid until they
     /// [expire](Self::expire).
     pub fn crash_at(&self, number: usize) {
         self.world.crash_one(number);
     }
 
-    /// Lets the leases expire that dead processes have left here.
+    /// Lets the leases of the dead processes of this place expire.
     pub fn expire(&self, number: usize) {
         self.world.expire(number);
     }
 
-    /// Lets one of several processes take no steps for now, or go on.
+    /// Freezes one of several processes, so that it takes no steps, or lets it continue.
     pub fn freeze(&self, number: usize, is_frozen: bool) {
         self.world.freeze(number, is_frozen);
     }
 
-    /// Lets the leases of one of several processes expire. It does not know of it, and gets no
+    /// Lets the leases of one of several processes expire. The process does not notice, and gets no
     /// partitions until it is [reconnected](Self::reconnect).
     pub fn cut_off(&self, number: usize) {
         self.world.cut_off(number);
@@ -158,28 +158,28 @@ impl Simulation {
         self.world.reconnect(number);
     }
 
-    /// A process looks at once whether it gains or loses partitions.
+    /// Makes a process check at once whether it gains or loses partitions.
     pub fn renew(&self, number: usize) {
         self.world.with_process(number, Process::ring);
     }
 
-    /// Tells the others that the shutdown of a process is over.
+    /// Tells the other processes that the shutdown of a process is complete.
     pub fn leave(&self, number: usize) {
         self.world.leave(number);
     }
 
-    /// Lets the next call of the store fail.
+    /// Makes the next call of the store fail.
     pub fn break_store(&self, breakage: Breakage) {
         self.world.breakage.set(Some(breakage));
     }
 
-    /// Ends the runtime of the hub, which lives on without it.
+    /// Ends the runtime of the hub, but not the hub.
     pub fn end_runtime(&self) {
         self.world.end_runtime();
     }
 
-    /// Whether a planned fault has happened since the process was opened: the hub has failed, or will
-    /// fail when it comes across it.
+    /// Whether a planned fault has happened since the process was opened: the hub has failed, or
+    /// will fail when it encounters the fault.
     pub fn is_broken(&self) -> bool {
         self.world.is_broken()
     }
@@ -191,13 +191,13 @@ impl Simulation {
 
     /// Begins an orderly shutdown of a process: no more activities begin.
     pub fn close(&self, number: usize) {
-        // Failures are not noted any more.
+        // From now on, failures are not recorded.
         self.world.breakage.take();
         self.world.must_fail.set(false);
         self.world.with_process(number, Process::close);
     }
 
-    /// Whether nothing that a shutdown waits for is running.
+    /// Whether everything that a shutdown waits for has ended.
     pub fn is_drained(&self, number: usize) -> bool {
         self.world.with_process(number, Process::is_drained).unwrap_or(true)
     }
@@ -207,17 +207,17 @@ impl Simulation {
         self.world.with_process(number, Process::stop);
     }
 
-    /// Whether the partitions have stopped, and all that they wrote is committed.
+    /// Whether the partitions have stopped, and everything that they wrote is committed.
     pub fn has_stopped(&self, number: usize) -> bool {
         self.world.with_process(number, Process::has_stopped).unwrap_or(true)
     }
 
-    /// Lets this much time pass at once, whatever is due.
+    /// Lets this much time pass at once, even if something becomes due.
     pub fn jump(&self, ahead: std::time::Duration) {
         self.world.jump(ahead);
     }
 
-    /// From now on everybody gets their turn, and nothing is preempted.
+    /// From now on every actor gets its turns, and no store call is preempted.
     pub fn calm_down(&self) {
         self.world.is_calm.set(true);
         self.world.breakage.take();
@@ -233,12 +233,12 @@ impl Simulation {
         self.world.steps.get()
     }
 
-    /// A hash of everything that was done.
+    /// A hash of all steps.
     pub fn trace(&self) -> u64 {
         self.world.hash.get()
     }
 
-    /// How long rules took.
+    /// The time that the rules took.
     pub fn time_in_rules(&self) -> Duration {
         self.world.in_rules.get()
     }
@@ -248,17 +248,17 @@ impl Simulation {
         self.world.now.get()
     }
 
-    /// The number of tasks that have not ended, with those of the hub.
+    /// The number of tasks that have not ended, including those of the hub.
     pub fn tasks(&self) -> usize {
         self.world.executor.len()
     }
 
-    /// What went wrong first.
+    /// The first failure.
     pub fn failure(&self) -> Option<String> {
         self.world.failure.borrow().clone()
     }
 
-    /// Notes that something went wrong.
+    /// Records a failure.
     pub fn fail(&self, wrong: String) {
         self.world.fail(wrong);
     }
@@ -269,8 +269,8 @@ pub fn production_sizes() -> Vec<(&'static str, usize)> {
     simulation::production_sizes()
 }
 
-/// Runs something on this thread that is no hub, for example a store alone, and counts which marks
-/// it meets.
+/// Runs something other than a hub on this thread, for example only a store, and counts the marks
+/// that it reaches.
 pub fn marked<T>(run: u64, what: impl FnOnce() -> T) -> T {
     marks::begin(run, |_| false);
     let result = what();

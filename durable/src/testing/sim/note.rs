@@ -1,4 +1,4 @@
-//! What a commit leaves in the trace and in the log.
+//! What the trace and the log contain about a commit.
 
 use std::fmt::Write as _;
 
@@ -70,7 +70,7 @@ impl World {
     }
 }
 
-/// Text that becomes a part of the trace.
+/// A text that becomes part of the trace.
 struct Mixed<'a>(&'a World);
 
 impl std::fmt::Write for Mixed<'_> {

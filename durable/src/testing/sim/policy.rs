@@ -1,18 +1,19 @@
 //! How a seed chooses whose turn it is.
 //!
-//! Different faults need different schedules: some show when everybody mixes, some when one actor
-//! is late, some when only two switches are made at the right places. Each seed draws one policy.
+//! Different faults need different schedules: some appear when all actors alternate, some when one
+//! actor is late, and some only when two switches happen at the right places. Each seed draws one
+//! policy.
 
 use std::collections::BTreeMap;
 
 use super::choice::{Choices, Generator, Stream};
 use crate::chance;
 
-/// Who can take a step. The order is that of a round: partitions, commits, tasks, and what speaks
-/// with other processes.
+/// An actor, which can take a step. The order is that of a round: partitions, commits, tasks,
+/// inboxes and supervisors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Actor {
-    /// A partition of a process, by its place there.
+    /// A partition of a process, by its index there.
     Partition(usize, usize),
     /// The commit of a process.
     Commit(usize),
@@ -31,7 +32,7 @@ pub(super) struct Manner {
     last: Option<Actor>,
     /// One in this many store calls is preempted.
     pub(super) preempts: u32,
-    /// One in this many steps lets time pass although others could go on.
+    /// One in this many steps lets time pass although actors could continue.
     pub(super) hurries: u32,
     /// How much mail a turn takes; 0 is all.
     pub(super) mail: u32,
@@ -41,12 +42,12 @@ pub(super) struct Manner {
 enum Policy {
     /// By chance, with the weights of partitions, commits and tasks.
     Weighted([u32; 3]),
-    /// The actor with the highest priority, which it loses at rare changes (Burckhardt et al.,
-    /// "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs").
+    /// The actor with the highest priority. Priorities change rarely (Burckhardt et al., "A
+    /// Randomized Scheduler with Probabilistic Guarantees of Finding Bugs").
     Priorities { salt: u64, changes: u32, lowered: BTreeMap<Actor, u64> },
-    /// The actor of the last step for as long as it can go on, with rare exceptions.
+    /// The actor of the last step for as long as it can continue, with rare exceptions.
     UntilBlocked { exceptions: u32 },
-    /// Anybody but the actors of one kind, unless nobody else can go on.
+    /// Any actor except those of one kind, unless no other actor can continue.
     Starve { kind: usize, exceptions: u32 },
     /// The same kind of actor for some steps in a row.
     Burst { ends: u32, kind: usize },
@@ -78,8 +79,8 @@ impl Manner {
         }
     }
 
-    /// Chooses among the actors that can go on, which are in the order of a round. In the calm
-    /// phase, and for the choice 0, that is the next one of the round.
+    /// Chooses one of the actors that can continue, which are in the order of a round. In the calm
+    /// phase, and for the choice 0, it is the next one of the round.
     pub(super) fn choose(
         &mut self,
         actors: &[Actor],
@@ -108,7 +109,7 @@ impl Manner {
 }
 
 impl Policy {
-    /// The index of the actor that goes next.
+    /// The index of the actor that takes the next step.
     fn draw(
         &mut self,
         generator: &mut Generator,
@@ -121,7 +122,7 @@ impl Policy {
             Self::Weighted(weights) => {
                 mark!("policy: by chance");
                 let [partitions, commits, tasks] = *weights;
-                // What speaks with other processes weighs as much as partitions do.
+                // Inboxes and supervisors have the weight of partitions.
                 weighted(generator, actors, [partitions, commits, tasks, partitions])
             }
             Self::Priorities { salt, changes, lowered } => {
@@ -185,7 +186,7 @@ impl Actor {
     }
 }
 
-/// An actor by chance: first its kind by weight, then one of the kind.
+/// A random actor: first its kind, by weight, and then an actor of this kind.
 fn weighted(generator: &mut Generator, actors: &[Actor], weights: [u32; 4]) -> usize {
     let count = |kind| actors.iter().filter(|actor| actor.kind() == kind).count();
     let counts = [0, 1, 2, 3].map(count);
@@ -226,7 +227,7 @@ mod tests {
             let mut choices = Choices::new(seed);
             let mut manner = Manner::draw(&mut choices);
             let mut left = ACTORS.to_vec();
-            // An actor that went is blocked.
+            // An actor that has taken a step is blocked.
             while let Some(chosen) = manner.choose(&left, false, &mut choices) {
                 left.retain(|actor| *actor != chosen);
             }

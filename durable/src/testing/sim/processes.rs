@@ -1,7 +1,7 @@
 //! The processes of a world: one, or several that share a hub.
 //!
-//! A process that has died keeps its leases until they expire. One that is frozen takes no step, and
-//! when it goes on, it does not know whether its leases have expired.
+//! A process that has died keeps its leases until they expire. A frozen process takes no steps, and
+//! when it continues, it does not know whether its leases have expired.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl World {
         Ok(hub)
     }
 
-    /// Ends all processes: nothing of them reaches the store any more.
+    /// Ends all processes: none of their calls has an effect on the store any more.
     pub(super) fn crash(&self) {
         self.note("crash", 0);
         mark!("fault: the process ends without a shutdown");
@@ -57,7 +57,7 @@ impl World {
         let numbers = 0..self.slots.borrow().len();
         let taken: Vec<_> = numbers.filter_map(|number| self.take_out(number)).collect();
         let cleared = self.executor.clear();
-        // Outside of the borrow, because destructors run.
+        // Done outside the borrow, because destructors run.
         let dropped = panics::catch(|| drop(taken));
         if let Err(panic) = cleared.and(dropped).and(self.executor.clear()) {
             self.fail(format!("I21 the end of the process: {}", panic.message));
@@ -84,7 +84,7 @@ impl World {
         slot.process.take()
     }
 
-    /// Lets the leases of the processes that have died here expire.
+    /// Lets the leases of the dead processes of this place expire.
     pub(super) fn expire(&self, number: usize) {
         self.note("expire", number as u64);
         self.say(|| format!("the leases of those who died at {number} expire"));
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// Lets a process take no steps for now, or go on.
+    /// Freezes a process, so that it takes no steps, or lets it continue.
     pub(super) fn freeze(&self, number: usize, is_frozen: bool) {
         self.note("freeze", number as u64 * 2 + u64::from(is_frozen));
         mark!(is_frozen, "fault: a process stands still");
@@ -105,7 +105,7 @@ impl World {
         self.with_slot(number, |slot| slot.is_frozen = is_frozen);
     }
 
-    /// Lets the leases of a process expire, which does not know of it.
+    /// Lets the leases of a process expire. The process does not notice.
     pub(super) fn cut_off(&self, number: usize) {
         self.note("cut off", number as u64);
         self.say(|| format!("the leases of process {number} expire"));
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// An orderly shutdown of a process is over: the others can own its partitions.
+    /// An orderly shutdown of a process is complete, so the others can own its partitions.
     pub(super) fn leave(&self, number: usize) {
         let node = self.with_slot(number, |slot| slot.node.take());
         if let Some(node) = node.flatten() {
@@ -150,7 +150,7 @@ impl World {
         self.slots.borrow().get(number).and_then(|slot| slot.process.clone())
     }
 
-    /// The processes that can go on, by number.
+    /// The processes that can continue, by number.
     pub(super) fn live(&self) -> Vec<(usize, Rc<Process>)> {
         let slots = self.slots.borrow();
         let live = slots.iter().enumerate().filter(|(_, slot)| !slot.is_frozen);

@@ -1,4 +1,5 @@
-//! The store of a simulation: others run before and after each call, and commits are observed.
+//! The store of a simulation: other actors run before and after each call, and commits are
+//! observed.
 
 use std::fmt;
 use std::ops::Range;
@@ -165,7 +166,7 @@ impl Store for WatchedStore {
     }
 }
 
-/// What processes share. Only used if there is a node.
+/// The cluster that processes share. Only used if there is a node.
 impl WatchedStore {
     fn in_cluster<T>(
         &self,
@@ -199,7 +200,7 @@ impl Cluster for WatchedStore {
         self.in_cluster(|store| store.unpark(partition))
     }
 
-    /// Never waits: the world lets the inbox receive when something has arrived.
+    /// Never waits: the world runs the inbox once something has arrived.
     fn receive(
         &self,
         owned: &[(PartitionId, Epoch)],

@@ -1,13 +1,15 @@
-//! The world of a simulation: who can go on, whose turn it is, and what runs in between.
+//! The world of a simulation: which actors can continue, whose turn it is, and what runs in
+//! between.
 //!
 //! Rules:
 //! 1. A step is one choice, carried out: a turn of a partition, a step of a commit, a poll of a
 //!    task, or the passing of time.
-//! 2. A store call may be *preempted*: before and after it, steps of others run on the same stack,
-//!    as other threads could have run there. An actor that is on the stack already takes no step.
+//! 2. A store call may be *preempted*: before and after it, steps of other actors run on the same
+//!    stack, because other threads could have run there. An actor that is already on the stack
+//!    takes no step.
 //! 3. A panic that leaves a step is a failure of the hub.
-//! 4. In the calm phase nothing is preempted, everybody gets their turn, and time passes only when
-//!    nobody can go on.
+//! 4. In the calm phase no call is preempted, every actor gets its turns, and time passes only when
+//!    no actor can continue.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,12 +28,12 @@ use crate::protocol::{FailureDetails, Timestamp};
 use crate::store::{Commit, Store, StoreError};
 use crate::testing::MemoryCluster;
 
-/// How many preemptions may be nested.
+/// The most nested preemptions.
 const DEPTH_MAX: u32 = 3;
 /// One in this many steps checks what the partitions keep in memory.
 const CHECKED: u64 = 4;
 
-/// A step with more store calls than this works on something that does not end.
+/// A step with more store calls than this is taken for an endless loop.
 const CALLS_MAX: u64 = 20_000;
 
 thread_local! {
@@ -53,18 +55,18 @@ pub trait Observer {
     fn after(&mut self, commit: &Commit, store: &dyn Store) -> Result<(), String>;
 }
 
-/// One thing that was done.
+/// One entry of the log.
 #[derive(Clone, Debug)]
 pub struct LogLine {
     /// The number of the step.
     pub step: u64,
     /// When.
     pub time: Timestamp,
-    /// In the middle of how many store calls of others.
+    /// How many store calls of other actors were in progress.
     pub depth: u32,
-    /// Whose turn it was. Empty for what a turn does.
+    /// Whose turn it was. Empty for what happens during a turn.
     pub actor: String,
-    /// What was done.
+    /// What happened.
     pub what: String,
 }
 
@@ -76,28 +78,29 @@ pub(super) struct World {
     pub(super) slots: RefCell<Vec<Slot>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) cluster: Option<MemoryCluster>,
-    /// Whether nothing has happened since all processes looked whether they gain or lose partitions.
+    /// Whether nothing has happened since all processes checked whether they gain or lose
+    /// partitions.
     pub(super) has_settled: Cell<bool>,
     observer: RefCell<Box<dyn Observer>>,
     manner: RefCell<Manner>,
     pub(super) is_calm: Cell<bool>,
-    /// How the next call of the store fails.
+    /// How the next call of the store fails, if it is to fail.
     pub(super) breakage: Cell<Option<Breakage>>,
     /// Whether a planned fault entitles the hub to fail, and whether it has to.
     pub(super) may_fail: Cell<bool>,
     pub(super) must_fail: Cell<bool>,
-    /// Who takes a step.
+    /// The actors that are taking a step.
     actor: Cell<Option<Actor>>,
     pub(super) now: Cell<Timestamp>,
     depth: Cell<u32>,
-    /// The store calls of the present step, with those of the steps that preempt it.
+    /// The number of store calls of the current step, including those of steps that preempt it.
     pub(super) calls: Cell<u64>,
     pub(super) steps: Cell<u64>,
     pub(super) hash: Cell<u64>,
     pub(super) failure: RefCell<Option<String>>,
-    /// How long the rules took.
+    /// The time that the rules took.
     pub(super) in_rules: Cell<Duration>,
-    /// What was done, if somebody wants to read it.
+    /// The log, if it is kept.
     pub(super) log: RefCell<Option<Vec<LogLine>>>,
 }
 
@@ -144,7 +147,7 @@ impl World {
         world
     }
 
-    /// Ends the runtime of the hub, with all that runs on it.
+    /// Ends the runtime of the hub and everything that runs on it.
     pub(super) fn end_runtime(&self) {
         self.note("runtime", 0);
         self.may_fail.set(true);
@@ -158,7 +161,7 @@ impl World {
         self.may_fail.get()
     }
 
-    /// How much a step takes: all, or what the seed wants.
+    /// How much a step takes: everything, or as much as the seed chooses.
     fn amount(&self, wanted: impl FnOnce(&mut Generator) -> u32) -> usize {
         if self.is_calm.get() {
             return usize::MAX;
@@ -169,7 +172,7 @@ impl World {
         }
     }
 
-    /// Takes one step. Returns `false` if nobody can go on, and nothing will be due.
+    /// Takes one step. Returns `false` if no actor can continue and nothing will become due.
     pub(super) fn step(&self) -> bool {
         let Some(step) = self.choose(true) else { return self.look_again() };
         self.calls.set(0);
@@ -179,7 +182,7 @@ impl World {
             self.fail(format!("I19 one step makes {calls} store calls"));
         }
         for (number, process) in self.live() {
-            // A hub that has failed carries out no more effects.
+            // A hub that has failed carries out no further effects.
             if steps.is_multiple_of(CHECKED)
                 && !self.may_fail.get()
                 && let Err(wrong) = self.timed(|| self.check(number, &process))
@@ -200,8 +203,8 @@ impl World {
         true
     }
 
-    /// Nobody can go on. A second later, processes that share a hub look whether they gain or lose
-    /// partitions. Returns whether they do that now.
+    /// Called when no actor can continue. A second later, processes that share a hub check whether
+    /// they gain or lose partitions. Returns whether they do that now.
     fn look_again(&self) -> bool {
         if self.cluster.is_none() || self.has_settled.replace(true) {
             return false;
@@ -213,14 +216,14 @@ impl World {
         !live.is_empty()
     }
 
-    /// Lets this much time pass at once, whatever is due.
+    /// Lets this much time pass at once, even if something becomes due.
     pub(super) fn jump(&self, ahead: Duration) {
         if !self.live().is_empty() {
             self.take(Step::Time(self.now.get().after(ahead)));
         }
     }
 
-    /// Chooses among those who can go on.
+    /// Chooses one of the actors that can continue.
     fn choose(&self, time_may_pass: bool) -> Option<Step> {
         let (live, mut actors) = (self.live(), Vec::with_capacity(8));
         for (number, process) in &live {
@@ -316,7 +319,7 @@ impl World {
         }
     }
 
-    /// Notes the first thing that goes wrong.
+    /// Records the first failure.
     pub(super) fn fail(&self, wrong: String) {
         self.failure.borrow_mut().get_or_insert(wrong);
     }
@@ -329,7 +332,7 @@ impl World {
         self.log(|| (format!("{what} {number}"), String::new()));
     }
 
-    /// Adds what a turn does to the log.
+    /// Adds an action of a turn to the log.
     pub(super) fn say(&self, line: impl FnOnce() -> String) {
         self.log(|| (String::new(), line()));
     }
@@ -365,8 +368,8 @@ fn current() -> Option<Rc<World>> {
     WORLD.with_borrow(Clone::clone)
 }
 
-/// Counts a store call. A step that makes very many is ended by a panic, because it may make them
-/// forever.
+/// Counts a store call. A step with very many calls is ended by a panic, because it might never
+/// end.
 pub(super) fn count_call() {
     let Some(world) = current() else { return };
     world.calls.set(world.calls.get() + 1);
@@ -376,8 +379,8 @@ pub(super) fn count_call() {
     }
 }
 
-/// How the present call of the store fails, if it does. A partition or a commit cannot go on without
-/// it.
+/// How the current call of the store fails, if it is to fail. A partition or a commit cannot
+/// continue after a failed call.
 pub(super) fn take_breakage() -> Option<Breakage> {
     let world = current()?;
     let breakage = world.breakage.take()?;
@@ -397,8 +400,8 @@ pub(super) fn preempt() {
         return;
     }
     let one_in = world.manner.borrow().preempts;
-    // 0: nobody. Half of the time, only a commit goes on: it takes several steps until its write is
-    // durable.
+    // 0 means no actor. Half of the time, only a commit continues, because it takes several steps
+    // until its write is durable.
     let who = world.choices.borrow_mut().decide(Stream::Preempt, 3, |generator| {
         if generator.below(one_in) == 0 { 1 + generator.below(2) } else { 0 }
     });
@@ -423,11 +426,11 @@ pub(super) fn preempt() {
     world.depth.set(world.depth.get() - 1);
 }
 
-/// Whether a seed wants what is called `name` to happen now.
+/// Whether the seed lets the thing with this name happen now.
 pub(super) fn maybe(name: &'static str) -> bool {
     let Some(world) = current().filter(|world| !world.is_calm.get()) else { return false };
     let choices = &mut *world.choices.borrow_mut();
-    // A quarter of the seeds do it, a quarter of the times.
+    // A quarter of the seeds let it happen, in a quarter of the cases.
     let of_name = name.bytes().fold(choices.seed(), |hash, byte| chance::number(hash, byte.into()));
     let is_on = of_name % 4 == 0;
     choices.decide(Stream::Maybe, 2, |generator| u32::from(is_on && generator.below(4) == 0)) == 1
@@ -456,12 +459,12 @@ pub(super) fn refused_commit(committed: Result<(), StoreError>) -> Result<(), St
     committed
 }
 
-/// How many messages and requests the present step receives.
+/// How many messages and requests the current step receives.
 pub(super) fn received_at_most() -> usize {
     current().map_or(usize::MAX, |world| world.amount(|generator| generator.below(4)))
 }
 
-/// Sleeps for this much of the world's time, counted from this call. Outside of a simulation it
+/// Sleeps for this much of the world's time, counted from this call. Outside a simulation it
 /// returns at once.
 pub fn sleep(time: Duration) -> impl Future<Output = ()> + Send {
     let process = current().and_then(|world| world.process(present()));

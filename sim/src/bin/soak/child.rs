@@ -1,4 +1,4 @@
-//! The process that is killed: it completes what earlier ones left, and starts more.
+//! The process that is killed. It completes the work that earlier processes left, and starts more.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,12 +16,13 @@ use crate::work::{Count, job};
 
 /// How many jobs are started at once.
 const AT_ONCE: u64 = 32;
-/// Longer than it takes to start the next process, which asks for what was not acknowledged.
+/// Longer than it takes to start the next process, which asks again for everything that was not
+/// acknowledged.
 const KEPT: Duration = Duration::from_mins(2);
-/// How often the last process looks whether everything has ended.
+/// How often the last process checks whether everything has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Works until it is killed; or, in the last round, until nothing is left.
+/// Works until it is killed or, in the last round, until no work is left.
 #[tokio::main]
 pub(crate) async fn run(folder: &Path, round: u64, is_last: bool) -> Result<()> {
     let known = Known::read(folder)?;
@@ -47,7 +48,7 @@ pub(crate) async fn run(folder: &Path, round: u64, is_last: bool) -> Result<()> 
                 journal.note(Step::Tried, (round, n))?;
                 begin(hub.clone(), Arc::clone(&journal), (round, n)).await?;
                 n += AT_ONCE;
-                // Enough to keep the store busy, and little enough that what is left drains soon.
+                // Enough to keep the store busy, and few enough that the rest drains soon.
                 sleep(Duration::from_millis(20)).await;
             }
         });
@@ -71,7 +72,8 @@ async fn begin(hub: TaskHub, journal: Arc<Journal>, (round, n): Job) -> Result<(
     }
 }
 
-/// Waits until every job has been counted, and a little longer, so that duplicates show.
+/// Waits until every job has been counted, and then a little longer, so that duplicates are
+/// noticed.
 async fn drain(hub: TaskHub, folder: &Path, known: &Known) -> Result<()> {
     let mut is_settled = false;
     loop {

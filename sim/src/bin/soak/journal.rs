@@ -1,5 +1,5 @@
-//! What the killed processes tried and what was acknowledged to them: lines in a file, each written
-//! at once, so that a kill tears none.
+//! What the killed processes requested, and what was acknowledged to them. Each line of the file is
+//! written in one call, so that a kill never leaves half a line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -70,7 +70,7 @@ impl Known {
         self.of(Step::Tried).difference(&self.of(step)).copied().collect()
     }
 
-    /// How many jobs each round has tried to start.
+    /// The number of jobs that each round has tried to start.
     pub(crate) fn tried(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
         let mut rounds = BTreeMap::new();
         for (round, _) in self.of(Step::Tried) {
@@ -80,13 +80,13 @@ impl Known {
     }
 }
 
-/// Writes what the last process has counted: for each round the jobs that got to their end.
+/// Writes the result of the last process: for each round, the number of jobs that have ended.
 pub(crate) fn write_counted(folder: &Path, counted: &BTreeMap<u64, u64>) -> Result<()> {
     let line = |(round, count): (&u64, &u64)| format!("{round} {count}\n");
     Ok(fs::write(folder.join("counted"), counted.iter().map(line).collect::<String>())?)
 }
 
-/// What the last process has counted.
+/// The result of the last process.
 pub(crate) fn counted(folder: &Path) -> Result<BTreeMap<u64, u64>> {
     let text = fs::read_to_string(folder.join("counted")).unwrap_or_default();
     let number = |line: &str| -> Result<(u64, u64)> {

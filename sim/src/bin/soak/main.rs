@@ -1,5 +1,5 @@
-//! A soak: a process that works on a hub is killed and started again every few seconds, for as long
-//! as it is told. At the end nothing may be lost, duplicated or stuck.
+//! A soak test: a process that works on a hub is killed and started again every few seconds, for
+//! the given time. At the end, nothing may be lost, duplicated or stuck.
 //!
 //! ```text
 //! cargo run --release -p sim --bin soak -- --minutes 10
@@ -23,7 +23,7 @@ use clap::Parser;
 
 /// How often memory and disk are measured.
 const SAMPLE: Duration = Duration::from_millis(200);
-/// How long the last process may take for the work that is left.
+/// How long the last process may take to finish the remaining work.
 const DRAIN: Duration = Duration::from_mins(5);
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -31,22 +31,22 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// Kills and restarts a process that works on a hub.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How long.
+    /// How long to run.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
     /// The average time between two kills, in seconds.
     #[arg(long, default_value_t = 3.0)]
     every: f64,
-    /// Decides when the kills come.
+    /// Determines the times of the kills.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the hub is, instead of a temporary folder that is removed.
+    /// The folder of the hub; by default, a temporary folder that is removed.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// The process that is killed, in this round.
+    /// Set for the process that is killed: the round.
     #[arg(long, hide = true)]
     round: Option<u64>,
-    /// The last process, which ends by itself.
+    /// Set for the last process, which ends by itself.
     #[arg(long, hide = true)]
     drain: bool,
 }
@@ -68,7 +68,7 @@ impl Peak {
     }
 }
 
-/// Bytes in the files of a folder.
+/// The bytes in the files of a folder.
 fn disk(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
@@ -97,7 +97,8 @@ fn soak(options: &Options, folder: &Path) -> Result<ExitCode> {
     while Instant::now() < end {
         let mut process = start(folder, round, false)?;
         random = next(random);
-        // Between 0 and twice the average, often enough also while the hub is opened.
+        // Between 0 and twice the average, so that some kills hit a process that is opening the
+        // hub.
         let share = f64::from(u16::try_from(random >> 48)?) / f64::from(u16::MAX);
         let until = Instant::now() + Duration::from_secs_f64(2.0 * options.every * share);
         while Instant::now() < until {

@@ -1,4 +1,4 @@
-//! The work of a soak: each orchestration adds one to the count of its round, exactly once.
+//! The work of a soak test: each orchestration adds one to the count of its round, exactly once.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) async fn job(ctx: &OrchestrationContext, round: u64, n: u64) -> Resul
     Ok(parts.iter().sum::<u64>() + more)
 }
 
-/// How many orchestrations of a round have got to their end.
+/// The number of orchestrations of a round that have ended.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Count(u64);
 
