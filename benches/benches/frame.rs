@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Commits of so many episodes, each of an instance of its own.
+/// Commits with this many episodes, each of a different instance.
 fn commit(criterion: &mut Criterion, name: &str, store: &dyn Store, size: u64) -> Result<()> {
     let created_at = Timestamp::default();
     store.create(&HubRecord::new(1, created_at))?;

@@ -14,14 +14,14 @@ use crate::error::CliError;
 use crate::frozen::Frozen;
 use crate::session::{Io, Opened};
 
-/// Where a server listens unless it is told otherwise.
+/// The address at which a server listens by default.
 pub(crate) const DEFAULT_HUB: &str = "http://127.0.0.1:7071";
 
 /// The socket in a folder on which a process serves its hub. Only the owner of the process can connect to
 /// it, so it needs no key.
 const SOCKET: &str = "hub.sock";
 
-/// Nobody else can reach the routes that ask for it.
+/// The key of routes that only this process can reach.
 const READ_KEY: &str = "read";
 
 /// The code that this program can run.

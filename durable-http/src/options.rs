@@ -82,9 +82,9 @@ impl HttpOptions {
     }
 
     /// Where [`serve`](crate::serve) listens: `127.0.0.1:7071` unless this is called, and each
-    /// place for which it is called. A place is an address with a port, of which 0 takes a free
-    /// one, or `unix:/path/of/socket`. Only the owner of the process can connect to such a socket,
-    /// so it needs no key.
+    /// place for which it is called. A place is an address with a port, or `unix:/path/of/socket`.
+    /// The port 0 takes a free port. Only the owner of the process can connect to such a socket, so
+    /// it needs no key.
     pub fn listen(mut self, place: impl Into<String>) -> Self {
         self.listen.push(place.into());
         self

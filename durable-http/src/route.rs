@@ -24,7 +24,7 @@ pub(crate) struct Route<F> {
     pub(crate) role: Role,
     /// Whether it may read many instances.
     pub(crate) is_scan: bool,
-    /// What clients are told about it. The dialect of Durable Functions is described elsewhere.
+    /// Its description for clients. The dialect of Durable Functions is described elsewhere.
     pub(crate) operation: Option<Operation>,
     pub(crate) handler: fn(Call) -> Answer<F>,
 }

@@ -1,5 +1,5 @@
-//! Server-sent events: an answer whose body goes on until its source ends, the server shuts down, or the
-//! client leaves.
+//! Server-sent events: a response whose body continues until its source ends, the server shuts
+//! down, or the client leaves.
 //!
 //! Rules:
 //! 1. A stream does not count as a request that is being answered, because it may stay open for days.

@@ -49,8 +49,8 @@ impl Options {
     }
 }
 
-/// The item unchanged, and what its name is. A type that broke a rule is an event all the same, so
-/// that those who use it give no errors of their own.
+/// The item unchanged, and what its name is. A type that breaks a rule is an event nevertheless, so
+/// that its uses cause no further errors.
 pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(options, &mut errors);

@@ -1,4 +1,4 @@
-//! The text of a source file without the function bodies that nobody asks for.
+//! The text of a source file without the function bodies that are not needed.
 //!
 //! Most of a file is in the bodies of functions that are `async` or have an attribute. Of these
 //! only the items count, and lexing and parsing the rest would take a third of all expansions. So

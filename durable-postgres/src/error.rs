@@ -70,7 +70,7 @@ pub(crate) fn chain(error: &StoreError) -> String {
     text
 }
 
-/// An error that cannot be mended by trying again, or that was given up on.
+/// An error that another attempt cannot fix, or after which the store has given up.
 pub(crate) fn failed(doing: &str) -> impl Fn(Error) -> StoreError {
     move |error| match meaning(&error) {
         Meaning::Lost | Meaning::Again => StoreError::unavailable(doing, error),

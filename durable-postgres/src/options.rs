@@ -205,9 +205,9 @@ impl PostgresOptions {
         Self { lease, ..self }
     }
 
-    /// Keeps no connection for notifications; this process then looks for messages of other processes
-    /// up to twice a second. For databases that stop while nobody is connected, and for pools that do
-    /// not pass `LISTEN` on.
+    /// Keeps no connection for notifications; this process then looks for messages of other
+    /// processes up to twice a second. For databases that stop while no client is connected, and
+    /// for pools that do not support `LISTEN`.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -233,7 +233,7 @@ impl PostgresOptions {
         if config.get_keepalives_idle() == defaults.get_keepalives_idle() {
             config.keepalives_idle(Duration::from_secs(5));
         }
-        // A machine that disappears while a commit is under way is noticed by these.
+        // Keep-alives detect a machine that disappears while a commit is in progress.
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(Duration::from_secs(2));
         }

@@ -40,7 +40,7 @@ struct Reader {
     prepared: HashMap<&'static str, Statement>,
 }
 
-/// Waits longer and longer between attempts, until the store is told to give up.
+/// Waits longer after each attempt, until the store has to give up.
 pub(crate) struct Pauses<'a> {
     sessions: &'a Sessions,
     wait: Wait,
@@ -182,12 +182,12 @@ impl Sessions {
     }
 }
 
-/// Ends a session whose connection is lost. The server may not have noticed, and keeps the locks of a
-/// transaction of which it waits for the last bytes.
+/// Ends a session whose connection is lost. The server may not have noticed, and keeps the locks of
+/// a transaction whose last bytes it waits for.
 pub(crate) async fn end(sessions: &Sessions, Session { pid, began }: &Session) {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE pid = $1 AND backend_start = $2::text::timestamptz";
-    // If this fails, who needs the locks waits until the session has ended by itself.
+    // If this fails, sessions that need the locks wait until the session has ended by itself.
     drop(sessions.query("cannot end a session", end, &[pid, began]).await);
 }
 

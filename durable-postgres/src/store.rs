@@ -119,7 +119,7 @@ impl PostgresStore {
         if let Err(StoreError::Fenced { partitions }) = &written {
             let mut all = self.owned_mut();
             for (partition, epoch) in &commit.owners {
-                // This store may have claimed it again meanwhile.
+                // This store may have claimed it again in the meantime.
                 let is_stale = all.get(partition).is_some_and(|owned| owned.epoch == *epoch);
                 if is_stale && partitions.contains(partition) {
                     all.remove(partition);

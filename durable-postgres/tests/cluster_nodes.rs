@@ -1,4 +1,4 @@
-//! Processes that share a hub: who owns which partition, and what they send each other.
+//! Processes that share a hub: the owners of partitions, and what the nodes send each other.
 
 mod cluster;
 mod nodes;

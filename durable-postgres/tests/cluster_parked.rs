@@ -1,5 +1,5 @@
-//! Partitions of which something stored cannot be read: they do not stop the others, and an operator
-//! retries them.
+//! Partitions some of whose stored data cannot be read: they do not stop the others, and an
+//! operator retries them.
 
 mod cluster;
 mod nodes;

@@ -94,7 +94,8 @@ async fn hubs_share_the_work_and_go_on_for_each_other() {
     a.shutdown().await.unwrap();
 }
 
-/// A request to another process that the database refuses. The client learns why, and the hub goes on.
+/// A request to another process that the database refuses. The client gets the reason, and the hub
+/// continues.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_cannot_be_sent_is_refused_with_the_cause() {
     let name = cluster::unique("unsent");

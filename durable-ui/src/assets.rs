@@ -1,6 +1,6 @@
 //! Style sheet, scripts and icon, compiled into the program.
 //!
-//! Their URL contains a hash of all of them, so a browser may keep them for ever, and scripts can
+//! Their URL contains a hash of all of them, so a browser may keep them forever, and scripts can
 //! import each other by relative names.
 
 use std::sync::LazyLock;

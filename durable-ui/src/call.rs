@@ -27,7 +27,7 @@ pub(crate) struct Asked {
     pub(crate) api: Api,
 }
 
-/// A request of somebody whose access is known.
+/// A request whose access has been checked.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) path: Vec<String>,

@@ -98,7 +98,7 @@ async fn api(asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
     }
     let key = asked.key.as_deref();
     let mut answer = forward(&asked.app.api(), Request::from_parts(parts, body), key).await;
-    // A payload of a user is data, also if somebody opens its address.
+    // A payload of a user is data, even if its address is opened in a browser.
     guard(&mut answer);
     answer
 }

@@ -73,7 +73,7 @@ async fn main() -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// Customers who order, and a manager who approves large orders.
+/// Customers that order, and a manager that approves large orders.
 async fn trade(hub: TaskHub, orders_a_minute: u32) -> Result<()> {
     let first = hub.count(&InstanceQuery::new().of::<fulfil>()).await?;
     let first = u32::try_from(first).unwrap_or_default() + 1;

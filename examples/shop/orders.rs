@@ -67,7 +67,7 @@ pub(crate) async fn fulfil(ctx: &OrchestrationContext, order: Order) -> Result<S
     outcome
 }
 
-/// Takes the items from the shelf. While the shelf is checked, nobody else takes from it.
+/// Takes the items from the shelf. While the shelf is checked, no other order takes from it.
 #[durable::helper]
 async fn reserve(ctx: &OrchestrationContext, order: &Order) -> Result<bool> {
     let mut shelf = ctx.lock_entities(Stock::at(&order.product)).await?;

@@ -86,7 +86,7 @@ pub(crate) async fn start(hub: &TaskHub) -> Result<()> {
     // The name of the event is misspelt.
     hub.start_if_absent(fulfil(Order { euros: 900, ..order(9002, "mug") })).await?;
     let _timed_out = hub.instance("order-9002")?.raise_event("Aproval", &true).await;
-    // Somebody else has locked the shelf.
+    // Another instance has locked the shelf.
     hub.start_if_absent(stocktake("tray".to_owned()).instance_id("stocktake-tray")).await?;
     hub.start_if_absent(fulfil(order(9003, "tray"))).await?;
     // Its child waits for a timer.

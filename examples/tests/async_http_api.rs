@@ -80,7 +80,7 @@ impl Drop for Running {
     }
 }
 
-/// The words of a command, of which some are in single quotes.
+/// The words of a command, some of which are in single quotes.
 fn words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut is_quoted = false;

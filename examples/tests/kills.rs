@@ -39,9 +39,9 @@ fn run_for(command: &mut Command, time: Duration) -> Option<String> {
     status.success().then_some(printed)
 }
 
-/// Kills an example many times, each after another time, and lets it come to its end then. `command`
-/// makes it, and is told how many runs came to their end before. Gives how many did in all, and what
-/// the last one printed.
+/// Kills an example many times, each after another time, and lets it come to its end then.
+/// `command` creates it, and gets the number of earlier runs that have ended. Gives how many did in
+/// all, and what the last one printed.
 fn killed(command: impl Fn(u32) -> Command) -> (u32, String) {
     let (mut kills, mut ends) = (0, 0);
     while kills < KILLS {
@@ -77,7 +77,7 @@ async fn a_bank_that_is_killed_neither_loses_money_nor_leaves_a_lock() {
     let ended = [" transfers are done, ", " were stopped as suspicious", " were refused"];
     let ended: u64 = ended.iter().map(|words| number_before(words, &printed)).sum();
     assert_eq!(ended, u64::from(ends) * TRANSFERS, "{printed}");
-    // The same once more, by somebody else.
+    // The same once more, by another process.
     let hub = TaskHub::open(hub.path()).await.unwrap();
     let accounts = EntityQuery::new().name("account").include_transient();
     let accounts = hub.query(&accounts).await.unwrap().items;

@@ -1,4 +1,4 @@
-//! Examples that are killed in the middle go on when they are run again.
+//! Examples that are killed in the middle continue when they are run again.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

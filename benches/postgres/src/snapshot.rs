@@ -1,5 +1,5 @@
-//! `snapshot`: hello sequences while another session holds a snapshot open, as an analysis, a backup
-//! or a forgotten transaction does. The server cannot remove dead rows meanwhile.
+//! `snapshot`: hello sequences while another session holds a snapshot open, as an analysis, a
+//! backup or a forgotten transaction does. In the meantime, the server cannot remove dead rows.
 
 use std::time::Duration;
 

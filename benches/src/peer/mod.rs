@@ -58,7 +58,7 @@ impl Peer {
         Ok(Self { runtime, client, signals, notes, next: AtomicU64::new(0) })
     }
 
-    /// Opens a database in which there are so many instances.
+    /// Opens a database that contains this many instances.
     pub(crate) async fn open_after(folder: &Path, instances: usize) -> Result<Self> {
         let peer = Self::open(folder).await?;
         peer.next.store(instances as u64, Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl Peer {
         Ok(id)
     }
 
-    /// Waits for so many turns of an instance, of which some may have passed.
+    /// Waits for this many turns of an instance, some of which may have passed already.
     pub(crate) async fn turns(&self, id: &str, turns: u32) -> Result<()> {
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         while self.signals.turns(id) <= turns {

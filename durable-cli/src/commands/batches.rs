@@ -25,7 +25,7 @@ pub(super) async fn run(command: &BatchCommand, session: &mut Session<'_>) -> Re
     }
 }
 
-/// The batch goes on if this command is interrupted.
+/// The batch continues if this command is interrupted.
 pub(super) async fn run_to_its_end(
     request: &BatchRequest,
     session: &mut Session<'_>,

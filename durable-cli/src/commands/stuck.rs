@@ -27,7 +27,7 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
                 let pending = request.read(&text)?;
                 found.push((parsed(text)?, pending));
             }
-            // It was purged meanwhile.
+            // It has been purged in the meantime.
             Err(ClientError::Problem(problem)) if problem.status == 404 => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,8 +1,8 @@
 //! Batches: one action on all instances that match a filter, as a durable job.
 //!
 //! Rules:
-//! 1. A batch is an orchestration, so it goes on after a crash. It reads a page of instances, acts on
-//!    each of them, and sets its progress as its custom status.
+//! 1. A batch is an orchestration, so it continues after a crash. It reads a page of instances,
+//!    acts on each of them, and sets its progress as its custom status.
 //! 2. Pages follow the order of ids, and instances that were started after the batch are left out. So
 //!    every instance is selected at most once, although a restart may make it match again.
 //! 3. What was selected is recorded before anything is done, with the version of each instance. The
@@ -38,7 +38,7 @@ pub(crate) const NAME: &str = "durable.Batch";
 
 /// The most instances that are selected at once.
 const PAGE: u32 = 100;
-/// After so many pages a batch continues as new, so that its history stays small.
+/// After this many pages, a batch continues as new, so that its history stays small.
 const PAGES: u32 = 20;
 /// The most errors and ids that a report names.
 const NAMED: usize = 50;
@@ -53,7 +53,7 @@ pub(crate) struct Job {
     pub(crate) dry_run: bool,
     #[serde(default = "per_second")]
     pub(crate) per_second: u32,
-    /// Where it goes on after continuing as new.
+    /// Where it continues after it has continued as new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -63,7 +63,7 @@ impl InstanceEvents {
     /// Waits for the next event; `None` after the end.
     ///
     /// # Errors
-    /// See [`ClientError`]. A stream that has failed does not go on.
+    /// See [`ClientError`]. A stream that has failed does not continue.
     pub async fn next(&mut self) -> Result<Option<InstanceEvent>, ClientError> {
         loop {
             if self.has_ended {

@@ -11,7 +11,7 @@ pub(crate) use document::document;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
-/// What clients are told about a route.
+/// The description of a route for clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     /// Its name, from which generators of clients make the name of a function.

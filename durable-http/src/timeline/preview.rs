@@ -7,7 +7,7 @@ const VALUE_MAX: usize = 200;
 /// The most characters of an error.
 const ERROR_MAX: usize = 500;
 
-/// The beginning of a text, with an ellipsis if it goes on.
+/// The beginning of a text, with an ellipsis if the text is longer.
 fn cut(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}\u{2026}", &text[..end]),

@@ -273,7 +273,7 @@ fn longest(lanes: &[Lane], depth: usize, symbols: &Symbols) -> usize {
     lanes.iter().map(length).max().unwrap_or_default()
 }
 
-/// At most this many characters. The middle gives way, because names are told apart by their ends.
+/// At most this many characters. The middle is left out, because the ends tell names apart.
 fn cut(text: &str, max: usize, symbols: &Symbols) -> String {
     let count = text.chars().count();
     if count <= max {

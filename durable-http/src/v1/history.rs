@@ -63,7 +63,7 @@ async fn backwards(call: Call) -> Result<Response, Refusal> {
         }
         page = instance.history_page_before(page.from, size).await?;
         if page.status.execution_id != status.execution_id {
-            // The history was replaced meanwhile; the next request says so.
+            // The history has been replaced in the meantime; the next request says so.
             break next;
         }
     };
@@ -99,7 +99,7 @@ async fn forwards(call: Call) -> Result<Response, Refusal> {
         let Some(next) = page.next.filter(goes_on) else { break page.next };
         page = instance.history_page(next, size).await?;
         if page.status.execution_id != status.execution_id {
-            // The history was replaced meanwhile; the next request says so.
+            // The history has been replaced in the meantime; the next request says so.
             break Some(next);
         }
     };

@@ -90,7 +90,7 @@ fn node(member: &Member) -> Object {
         .with("partitions", &partitions)
 }
 
-/// Who the client is to the hub, and what time it is there.
+/// The role of the client, and the time of the hub.
 async fn access(call: Call) -> Result<Response, Refusal> {
     let body = Object::new()
         .with("role", call.granted.role.name())

@@ -19,7 +19,7 @@ const CHILDREN_MAX: usize = 50;
 const CHILD_EVENTS_MAX: u64 = 20_000;
 /// The most bars of a child.
 const CHILD_BARS_MAX: usize = 200;
-/// How often an instance that changes meanwhile is read again.
+/// How often an instance is read again if it changes during the read.
 const READS_MAX: usize = 3;
 /// The most events of a history that is shown.
 const EVENTS_MAX: u64 = 50_000;

@@ -149,8 +149,8 @@ impl Webhook {
         Ok(webhook)
     }
 
-    /// As [`new`](Self::new), but the scheme may be `http` for every host. An attacker in the network
-    /// can then read the events, but cannot forge them.
+    /// Like [`new`](Self::new), but the scheme may be `http` for every host. An attacker in the
+    /// network can then read the events, but cannot forge them.
     ///
     /// # Errors
     /// The label, the URL or the secret is invalid.

@@ -63,7 +63,7 @@ async fn a_key_is_taken_from_header_query_and_bearer_token_and_has_a_role() {
     let purge = format!("DELETE {DF}/instances/nobody");
     assert_eq!(ask(&purge, &[("x-functions-key", "operates")]).await, 403);
     assert_eq!(ask(&purge, &[("x-functions-key", "all & more")]).await, 404);
-    // Which routes there are is nobody's business.
+    // Without a key, a client must not find out which routes exist.
     assert_eq!(ask("GET /api/v1/nothing", &[]).await, 401);
 
     let refused = send(&router, "GET /api/v1/hub?code=wrong", &[], "").await;

@@ -1,11 +1,11 @@
 //! The dialect of Durable Functions, one line per case: `verb path body -> status headers body`.
 //!
-//! The table is `durable_functions.txt`. Its lines run from top to bottom against one hub in virtual
-//! time, and what they start is settled before the next line. After a deliberate change,
-//! `DURABLE_GOLDEN=overwrite cargo test -p durable-http --test http` writes the answers anew.
+//! The table is `durable_functions.txt`. Its lines run from top to bottom against one hub in
+//! virtual time, and what they start is settled before the next line. After a deliberate change,
+//! `DURABLE_GOLDEN=overwrite cargo test -p durable-http --test http` rewrites the answers.
 //!
 //! * Paths are below the base, which answers show as `{base}`.
-//! * A header stands in angle brackets. A request with a body is JSON, and so is an answer, unless a
+//! * A header is in angle brackets. A request with a body is JSON, and so is an answer, unless a
 //!   header says otherwise.
 //! * `A(id)` is the object of links of an instance, `Error(code)` the object of an error, and `{guid}`
 //!   is any GUID.

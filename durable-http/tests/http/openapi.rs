@@ -208,7 +208,7 @@ async fn the_description_is_served_with_the_address_of_the_routes() {
     hub.shutdown().await.unwrap();
 }
 
-/// Asks for every described operation, of an instance that does not exist.
+/// Requests every described operation, for an instance that does not exist.
 #[tokio::test]
 async fn every_described_operation_is_served_with_the_role_that_it_names() {
     use durable_http::{HttpOptions, Role};

@@ -181,7 +181,7 @@ async fn mounted(
     (address, tokio::spawn(app.into_future()))
 }
 
-/// An open stream of events, of which the beginning has been read.
+/// An open stream of events, whose beginning has been read.
 async fn follow(address: std::net::SocketAddr, path: &str) -> (TcpStream, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");

@@ -1,4 +1,4 @@
-//! How long it takes until the instances of a process that was killed go on.
+//! How long it takes until the instances of a killed process continue.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

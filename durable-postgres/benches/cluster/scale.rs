@@ -35,7 +35,7 @@ pub(crate) async fn run(cluster: &Cluster) -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// How many orchestrations end in a second, if so many are outstanding.
+/// How many orchestrations end in a second, if this many are outstanding.
 async fn rate(hub: &TaskHub, outstanding: usize) -> Result<f64> {
     let (ended, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let clients = (0..outstanding).map(|_| {

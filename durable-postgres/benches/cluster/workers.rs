@@ -64,7 +64,7 @@ impl Worker {
     }
 }
 
-/// Opens the hub with so many partitions: as a worker that has a name, or as a client.
+/// Opens the hub with this many partitions: as a worker that has a name, or as a client.
 pub(crate) async fn open(url: &str, worker: Option<&str>, partitions: u16) -> Result<TaskHub> {
     let store = PostgresStore::connect_with(PostgresOptions::new(url)?).await?;
     let hub = TaskHub::builder().store(store).activity_concurrency(AT_ONCE);
@@ -81,7 +81,7 @@ pub(crate) async fn work(url: &str, name: &str) -> Result<()> {
     Ok(hub.shutdown().await?)
 }
 
-/// Waits until so many workers share the partitions evenly.
+/// Waits until this many workers share the partitions evenly.
 pub(crate) async fn balanced(hub: &TaskHub, workers: usize) -> Result<()> {
     loop {
         let members = hub.members().await?;

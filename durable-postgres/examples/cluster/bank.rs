@@ -57,7 +57,7 @@ pub(crate) async fn office(ctx: &OrchestrationContext, number: u64) -> Result<i6
     Ok(moved)
 }
 
-/// Moves money. Both accounts are locked meanwhile, whichever processes they are in.
+/// Moves money. Both accounts are locked in the meantime, even if different processes own them.
 #[orchestrator]
 async fn transfer(ctx: &OrchestrationContext, from: u64, to: u64, cents: i64) -> Result<()> {
     check_for_fraud(from, to).await?;

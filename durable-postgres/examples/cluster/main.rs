@@ -5,9 +5,9 @@
 //! cargo run --release -p durable-postgres --example cluster -- --url postgres://app@localhost/app
 //! ```
 //! The program starts itself several times, as workers, over one database: the one of `--url`, or a
-//! server of its own from the binaries that are installed. It only gives them work, as a client of the
-//! hub, and prints who owns which partition whenever that changes. Each column is a partition, and the
-//! digit in it is the worker that owns it.
+//! server of its own from the binaries that are installed. It only gives them work, as a client of
+//! the hub, and prints the owners of the partitions whenever they change. Each column is a
+//! partition, and the digit in it is the worker that owns it.
 
 mod bank;
 mod map;

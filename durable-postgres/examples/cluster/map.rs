@@ -1,4 +1,4 @@
-//! Prints who owns which partition.
+//! Prints which process owns which partition.
 
 use durable::prelude::*;
 use durable::store::Members;
@@ -26,7 +26,7 @@ impl Map {
         Ok(())
     }
 
-    /// Prints what happens, and who owns what at that moment.
+    /// Prints an event, and the owners of the partitions at that moment.
     pub(crate) async fn tell(&mut self, what: &str) -> Result<()> {
         let owners = self.owners().await?;
         self.print(owners, what);

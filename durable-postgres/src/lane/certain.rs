@@ -116,8 +116,8 @@ impl Committer {
 
     /// Whether the group of the present mark was written.
     async fn fate(&self, sessions: &Sessions, commit: &Commit) -> Result<Fate, StoreError> {
-        // The server goes on with a transaction whose client is gone. This waits for it. If a later
-        // owner is found here, then no such transaction can be written any more.
+        // The server continues a transaction even if its client has disconnected. This waits for
+        // it. If a later owner is found here, then no such transaction can be written any more.
         let lock =
             "SELECT id, epoch FROM partition WHERE id = ANY($1::int4[]) ORDER BY id FOR UPDATE";
         let epochs = epochs(sessions, lock, commit).await?;

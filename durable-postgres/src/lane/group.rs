@@ -64,7 +64,7 @@ pub(super) struct Answers<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Round<'a> {
     pub(super) replaced: Replaced<'a>,
-    /// Histories that go on.
+    /// Histories that are extended.
     pub(super) appended: Episodes<'a>,
     /// Histories that begin.
     pub(super) started: Episodes<'a>,
@@ -74,7 +74,8 @@ pub(super) struct Round<'a> {
 pub(super) struct Replaced<'a> {
     pub(super) ids: Vec<&'a str>,
     pub(super) executions: Vec<Uuid>,
-    /// Whether another execution follows. After a rewind the same one goes on, and keeps its effects.
+    /// Whether another execution follows. After a rewind, the same execution continues and keeps
+    /// its effects.
     pub(super) are_over: Vec<bool>,
 }
 

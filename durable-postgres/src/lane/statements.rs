@@ -47,8 +47,8 @@ const FENCE: Part = Part {
 /// again, so a long one costs more than moving it once to the table `history`.
 pub(super) const TAIL_MAX: i32 = 1024;
 
-/// Histories that go on: the instance has this execution, with so many events. A tail that would
-/// become too long moves to the table `history`.
+/// Histories that are extended: the instance has this execution, with this many events. A tail that
+/// would become too long moves to the table `history`.
 const APPEND: Part = Part {
     ctes: "
     going AS (SELECT * FROM unnest($a::text[], $b::uuid[], $c::int8[], $d::int8[], $e::int8[],

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::process::Environment;
 
-/// The environment of a process whose wall clock is ahead by so many seconds.
+/// The environment of a process whose wall clock is ahead by this many seconds.
 pub(crate) fn ahead(folder: &Path, seconds: i64) -> Environment {
     let (source, object) = (folder.join("clock.c"), folder.join("clock.so"));
     if !object.exists() {

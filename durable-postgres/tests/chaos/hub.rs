@@ -118,7 +118,7 @@ impl Hub {
         }
     }
 
-    /// Admits only so many sessions, and ends all that there are.
+    /// Admits only this many sessions, and ends all existing ones.
     fn limit(&self, connections: Option<u64>) {
         let limit = connections.map_or(-1, u64::cast_signed);
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'";

@@ -1,7 +1,7 @@
-//! Processes that share a hub and are harmed under load: killed, stopped for longer than their lease,
-//! cut off from the database, which ends and starts again. In the end nothing acknowledged is lost, no
-//! result has changed, messages have arrived once and in causal order, sums are exact, no lock is left
-//! and nobody is stuck.
+//! Processes that share a hub and are harmed under load: killed, stopped for longer than their
+//! lease, cut off from the database, which ends and starts again. In the end nothing acknowledged
+//! is lost, no result has changed, messages have arrived once and in causal order, sums are exact,
+//! no lock is left, and no instance is stuck.
 //!
 //! Each test prints its seed, from which the schedule of the harm follows; `DURABLE_SEED` repeats it,
 //! `DURABLE_LONG=1` makes it ten times as long, and `DURABLE_MINUTES` as long as it says.

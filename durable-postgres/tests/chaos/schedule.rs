@@ -41,7 +41,7 @@ pub(crate) struct Step {
     pub(crate) fault: Fault,
 }
 
-/// The harm that is done to so many processes within a time.
+/// The faults that are injected into this many processes within a given time.
 pub(crate) fn schedule(seed: u64, kinds: &[Kind], processes: u64, time: Duration) -> Vec<Step> {
     let mut random = Random::new(seed);
     let (mut steps, mut at) = (Vec::new(), Duration::from_secs(1));

@@ -18,7 +18,7 @@ use crate::work::{self, Order, Receipt};
 
 /// What the process is to do, as JSON.
 pub(crate) const TASK: &str = "DURABLE_TEST_WORKER";
-/// Begins the lines that are said: what else stands in the output is the test harness's.
+/// Begins the lines that are said: the other lines of the output come from the test harness.
 pub(crate) const SAYS: &str = "says ";
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) struct Database {
 /// What a process says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
-    /// It has joined. Its wall clock reads so many seconds.
+    /// It has joined. Its wall clock shows this many seconds.
     Ready(u64),
     /// This job was acknowledged.
     Started(String),
@@ -50,7 +50,7 @@ pub(crate) enum Said {
 }
 
 impl Database {
-    /// The hub of which each process keeps a part.
+    /// The hub that the processes share.
     pub(crate) async fn open(&self, name: &str, is_client: bool) -> Result<TaskHub> {
         let options = PostgresOptions::new(&self.url)?.schema(&self.schema)?;
         let options = options.lease(Duration::from_secs(2)).timeout(Duration::from_secs(3));

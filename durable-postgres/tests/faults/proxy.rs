@@ -46,7 +46,7 @@ struct State {
     cut: Option<Cut>,
 }
 
-/// The connection that passes the last of so many bytes is cut behind it.
+/// The connection is cut after the last of this many bytes has passed.
 struct Cut {
     direction: Direction,
     left: u64,
@@ -94,7 +94,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many of so many bytes are passed on, and how the connection ends behind them.
+    /// How many of these bytes are passed on, and how the connection ends after them.
     fn pass(&self, direction: Direction, bytes: usize) -> (usize, Option<End>) {
         let mut state = self.state();
         let (mut passes, mut end) = (bytes, None);

@@ -136,7 +136,7 @@ async fn waits_for_its_end(ctx: &ActivityContext, tx: &mut Transaction<'_>) -> R
     let left = move_cents(tx, &ctx.idempotency_key(), ["a0", "a1"], 100).await?;
     RUNS.fetch_add(1, Ordering::Relaxed);
     ctx.cancellation_token().cancelled().await;
-    // It goes on, and succeeds.
+    // It continues, and succeeds.
     Ok(left)
 }
 

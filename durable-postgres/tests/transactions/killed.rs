@@ -82,7 +82,7 @@ impl Process {
         Ok(Self { child, lines })
     }
 
-    /// Waits until so many payments have ended.
+    /// Waits until this many payments have ended.
     fn follow(&mut self, mut payments: u64) -> Result<()> {
         let mut line = String::new();
         while payments > 0 {

@@ -65,7 +65,7 @@ fn failed(error: &tokio_postgres::Error) -> FailureDetails {
     FailureDetails::new("Sql", error.to_string())
 }
 
-/// Runs a body that tells when it has done its work, and ends when it is told how.
+/// Runs a body that reports when its work is done, and then ends as the test says.
 fn slow(
     work: oneshot::Sender<()>,
     end: oneshot::Receiver<bool>,

@@ -74,7 +74,7 @@ pub(crate) struct Schedule {
     pub(crate) next_run_at: Option<DateTime<Utc>>,
 }
 
-/// Who asks: the answer of `access`.
+/// The client: the answer of `access`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Granted {

@@ -23,7 +23,7 @@ pub(crate) struct Page {
     pub(crate) body: Markup,
     /// What the drawer shows.
     pub(crate) commands: Vec<Command>,
-    /// The API route of server-sent events that tell the client to fetch fragments anew.
+    /// The API route of server-sent events that tell the client to fetch fragments again.
     pub(crate) events: Option<String>,
     /// The least time between two fetches of fragments, in milliseconds.
     pub(crate) every: u32,

@@ -47,7 +47,7 @@ pub(crate) struct Field {
 pub(crate) enum Input {
     /// A string.
     Text,
-    /// A string, of which these are suggested.
+    /// A string, for which these values are suggested.
     Suggested(Vec<String>),
     /// A number; an empty field is left out.
     Number,

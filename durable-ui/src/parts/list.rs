@@ -1,4 +1,4 @@
-//! Sections, tables, tabs and what stands in their place if they are empty.
+//! Sections, tables, tabs, and what is shown instead if they are empty.
 
 use maud::{Markup, html};
 
@@ -66,7 +66,7 @@ pub(crate) fn next_page(view: &View, path: &str, query: &Query, next: Option<&st
     }
 }
 
-/// What stands in the place of an empty page that is not the last.
+/// What is shown instead of an empty page that is not the last one.
 pub(crate) fn none_so_far(view: &View, path: &str, query: &Query, next: &str) -> Markup {
     let link = view.links.page(path, &query.with("after", next));
     let more = html! { a.b rel="next" href=(link) { "Search on" } };

@@ -76,7 +76,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         let found: Items<model::Instance> = call.api.get("instances", &query).await?;
         for instance in found.items {
             let path = format!("instances/{}/timeline", encode(&instance.instance_id));
-            // It may have been purged meanwhile.
+            // It may have been purged in the meantime.
             let timeline: Option<Timeline> = call.api.get(&path, &Query::default()).await.ok();
             let lanes = timeline.map(|it| it.lanes).unwrap_or_default();
             runs.push(Run { instance, lanes });

@@ -59,7 +59,7 @@ pub(crate) struct Frozen {
     pub(crate) reason: String,
 }
 
-/// A partition of which something stored cannot be read.
+/// A partition some of whose stored data cannot be read.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Parked {
     pub(crate) partition: u16,
@@ -117,7 +117,7 @@ fn uses(hub: &Hub) -> Markup {
     ])
 }
 
-/// The processes that share the hub, and who owns which partition.
+/// The processes that share the hub, and the partitions that each of them owns.
 fn nodes(view: &View, hub: &Hub) -> Markup {
     let head = html! {
         th { "Process" } th.n { "Owns" } th { "Partitions" } th.n { "Joined" } th.n { "Seen" }

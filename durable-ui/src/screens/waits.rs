@@ -24,7 +24,7 @@ pub(crate) struct Link {
     pub(crate) pending: Option<PendingWork>,
 }
 
-/// What an instance waits for; `None` if it was purged meanwhile.
+/// What an instance waits for; `None` if it has been purged in the meantime.
 pub(crate) async fn pending(call: &Call, id: &str) -> Option<PendingWork> {
     let path = format!("instances/{}/pending", encode(id));
     call.api.get(&path, &Query::default()).await.ok()

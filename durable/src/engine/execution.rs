@@ -1,4 +1,4 @@
-//! An execution: an orchestrator's future and where it stands in its history.
+//! An execution: an orchestrator's future and its position in its history.
 //!
 //! | state       | event                                         | next state               |
 //! |-------------|-----------------------------------------------|--------------------------|

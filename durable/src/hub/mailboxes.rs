@@ -29,7 +29,8 @@ impl Mailboxes {
         Self { owned, is_stopped: Arc::default(), time, admission }
     }
 
-    /// From now on, mail to the partition goes to this owner. If the hub has stopped, it is told.
+    /// From now on, mail to the partition goes to this owner. If the hub has already stopped, the
+    /// owner is told to stop, too.
     pub(crate) fn open(&self, ownership: &Arc<Ownership>) {
         if let Some(slot) = self.owned.get(usize::from(ownership.partition.0)) {
             *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ownership));

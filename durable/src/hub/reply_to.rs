@@ -43,7 +43,7 @@ impl<T> ReplyTo<T> {
         }
     }
 
-    /// Whether nobody waits for the reply any longer.
+    /// Whether no client waits for the reply any longer.
     pub(crate) fn is_closed(&self) -> bool {
         self.client().is_some_and(oneshot::Sender::is_closed)
     }

@@ -115,9 +115,9 @@ pub struct InputReader<'a> {
 }
 
 impl<'a> InputReader<'a> {
-    /// Begins to read the stored input of a function with `count` parameters, of which the last
-    /// `optional` are `Option`s. Optional parameters that the input lacks, because older code
-    /// stored it, are `None`.
+    /// Begins to read the stored input of a function with `count` parameters, the last `optional`
+    /// of which are `Option`s. Optional parameters that the input lacks, because older code stored
+    /// it, are `None`.
     ///
     /// # Errors
     /// The input has a different number of parameters.

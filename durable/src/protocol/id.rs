@@ -232,7 +232,7 @@ impl ExecutionId {
         Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}").as_bytes()))
     }
 
-    /// The id of an attempt at a sub-orchestration after so many rewinds of its caller.
+    /// The id of an attempt at a sub-orchestration after this many rewinds of its caller.
     pub(crate) fn of_child_after(parent: Self, task: i32, attempt: u32, rewinds: u32) -> Self {
         Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}:{rewinds}").as_bytes()))
     }

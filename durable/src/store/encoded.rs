@@ -57,7 +57,7 @@ use crate::transaction::EffectCodec;
 /// ```
 pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
     /// Encodes a text that belongs to an instance. Encryption should authenticate the instance id,
-    /// so that nobody with access to the store can move a value to another instance.
+    /// so that an attacker with access to the store cannot move a value to another instance.
     ///
     /// # Errors
     /// An error in a commit stops the hub, even [`StoreError::unavailable`]. Nothing acknowledged is

@@ -282,8 +282,8 @@ impl StoreError {
     /// Whether the same call may succeed later: nothing was changed, and the cause may pass.
     ///
     /// The hub does not retry because of this. A store that can wait does so itself, and returns
-    /// such an error when it is told to [give up](super::Store::give_up). Callers of the hub can
-    /// use it to decide whether to retry.
+    /// such an error when it has to [give up](super::Store::give_up). Callers of the hub can use it
+    /// to decide whether to retry.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::DiskFull { .. } | Self::Exhausted { .. } | Self::Unavailable { .. } => true,

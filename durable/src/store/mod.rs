@@ -314,16 +314,16 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Usage::default()
     }
 
-    /// Writes a consistent copy of the whole store into the new folder `to` while commits go on, and
-    /// verifies it. It contains every commit that was acknowledged before the call, and possibly
-    /// later ones. If it fails, or the process ends, no folder `to` is left.
+    /// Writes a consistent copy of the whole store into the new folder `to` while commits continue,
+    /// and verifies it. It contains every commit that was acknowledged before the call, and
+    /// possibly later ones. If it fails, or the process ends, no folder `to` is left.
     ///
     /// A backup may take minutes. It must end soon after [`give_up`](Self::give_up). The default is
     /// for stores that are backed up with the tools of their database.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] by default; [`StoreError::BackupTarget`] if `to` is not an empty
-    /// or missing folder; [`StoreError::BackupStopped`] if the hub stops meanwhile;
+    /// or missing folder; [`StoreError::BackupStopped`] if the hub stops in the meantime;
     /// [`StoreError::DiskFull`] if there is too little space for the copy; or the store failed.
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
         let _ = to;

@@ -133,7 +133,7 @@ async fn bytes_of_a_call(plan: &Plan) -> Result<usize> {
     Ok(groups.take().into_iter().sum())
 }
 
-/// How long one append of so many bytes and one sync take, in milliseconds.
+/// How long an append of this many bytes and a sync take, in milliseconds.
 fn raw(plan: &Plan, bytes: usize) -> Result<(f64, f64)> {
     let folder = plan.fresh()?;
     let mut log = RawLog::create(folder.path())?;

@@ -125,7 +125,7 @@ async fn sizes(plan: &Plan, report: &mut Report, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Memory in megabytes at most, and bytes on the disk, with so many counters.
+/// The peak memory in megabytes, and the bytes on disk, with this many counters.
 async fn measure(plan: &Plan, keys: usize) -> Result<(f64, f64)> {
     let folder = plan.fresh()?;
     let mut child = Child::start(Role::DurableCount, folder.path(), keys)?;

@@ -40,7 +40,7 @@ const TABS: [(&str, &str); 8] = [
 /// The parameters of the page that the timeline of the API has, too.
 const OF_TIMELINE: [&str; 7] = ["from", "to", "lane", "lanes", "failed", "critical", "children"];
 
-/// The code of the API for a history of which no timeline is made.
+/// The error code of the API for a history that is too long for a timeline.
 const TOO_LONG: &str = "history-too-long";
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {

@@ -1,4 +1,4 @@
-//! The rows of the list, and what stands in their place.
+//! The rows of the list, and what is shown instead of them.
 
 use durable::RuntimeStatus;
 use maud::{Markup, html};

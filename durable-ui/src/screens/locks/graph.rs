@@ -1,4 +1,5 @@
-//! The graph of locks: holders, what they hold, and who waits, in three columns.
+//! The graph of locks: holders, the entities that they hold, and the waiting instances, in three
+//! columns.
 //!
 //! The table below it says the same in words, so the graph is a picture of links.
 

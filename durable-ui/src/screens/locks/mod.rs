@@ -1,4 +1,4 @@
-//! Locks: who holds them, and who waits.
+//! Locks: the instances that hold them, and those that wait for them.
 //!
 //! Read next: `read.rs` (the model), `graph.rs` (the picture).
 

@@ -1,4 +1,4 @@
-//! Reads locks, their holders and who waits for them.
+//! Reads locks, their holders, and the instances that wait for them.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,8 @@ pub(super) async fn model(call: &Call) -> Result<Model, Failure> {
         let (mut holder, holder_waits) = holders[&by.instance_id].clone();
         holder.since = entity.locked_since.or(holder.since);
         let mut waiters = Vec::new();
-        // Its stored backlog is as of its last operation, so it does not tell who waits now.
+        // Its stored backlog is as of its last operation, so it does not show which instances wait
+        // now.
         for request in queue(call, &entity.id).await? {
             waiters.push(waiter(call, &request).await);
         }
@@ -138,7 +139,7 @@ async fn queue(call: &Call, entity: &EntityId) -> Result<Vec<Request>, Failure> 
     Ok(locks.filter_map(|it| it.from).take(WAITERS).collect())
 }
 
-/// What it waits for, unless it has ended meanwhile.
+/// What it waits for, unless it has ended in the meantime.
 async fn pending(call: &Call, instance: &str) -> Option<Pending> {
     let path = format!("instances/{}/pending", encode(instance));
     call.api.get(&path, &Query::default()).await.ok()

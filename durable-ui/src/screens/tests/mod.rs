@@ -1,5 +1,5 @@
 //! Snapshots of screens from fixed models. After a deliberate change, `UPDATE_EXPECT=1 cargo test
-//! -p durable-ui --lib` writes them anew.
+//! -p durable-ui --lib` rewrites them.
 
 mod of_hub;
 

@@ -11,7 +11,7 @@ use crate::panics;
 use crate::store::{BackupReport, Store};
 
 impl TaskHub {
-    /// Writes a consistent, verified copy of the hub into the new folder `to` while work goes on.
+    /// Writes a consistent, verified copy of the hub into the new folder `to` while work continues.
     ///
     /// The backup contains every commit that was acknowledged before the call, and possibly later
     /// ones: it is the state of the hub at one moment between call and return. To restore it, open
@@ -46,8 +46,8 @@ impl TaskHub {
     /// store has no backups, [`BackupTarget`](crate::store::StoreError::BackupTarget) if `to`
     /// exists and is not an empty folder, [`DiskFull`](crate::store::StoreError::DiskFull) if there
     /// is too little space, [`BackupStopped`](crate::store::StoreError::BackupStopped) if the hub
-    /// is shut down meanwhile, or the error that stopped the backup. The hub continues, and nothing
-    /// is left at `to`.
+    /// is shut down in the meantime, or the error that stopped the backup. The hub continues, and
+    /// nothing is left at `to`.
     pub async fn backup(&self, to: impl Into<PathBuf>) -> Result<BackupReport, BackupError> {
         let to = to.into();
         self.check()?;

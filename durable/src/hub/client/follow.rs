@@ -110,8 +110,9 @@ impl InstanceHandle {
     /// and its last event was returned.
     ///
     /// Each event is returned once, however slow the follower is, because it is read from the
-    /// history. Commits wake the follower; it does not poll the store. An instance that nobody follows
-    /// costs nothing. It makes no difference whether the instance is in memory, pending or suspended.
+    /// history. Commits wake the follower; it does not poll the store. An instance without
+    /// followers costs nothing. It makes no difference whether the instance is in memory, pending
+    /// or suspended.
     ///
     /// To resume after a disconnect, follow from the [position](FollowedEvent::position) of the last
     /// event.
@@ -125,9 +126,9 @@ impl InstanceHandle {
     /// - is rewound, and that removed events before the position: the same execution has another
     ///   history, which is returned from its beginning.
     ///
-    /// The stream of an instance that has ended does not go on if it is rewound or restarted: follow it
-    /// again. If the instance is purged before its last event was returned, the stream ends with
-    /// [`HubError::NoSuchInstance`].
+    /// The stream of an instance that has ended does not continue if the instance is rewound or
+    /// restarted: follow it again. If the instance is purged before its last event was returned,
+    /// the stream ends with [`HubError::NoSuchInstance`].
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -281,7 +282,7 @@ fn read(
     let Some(record) = store.instance(id)? else { return Ok(None) };
     let (first, events) = from.read(store, &record, EVENTS_AT_ONCE)?;
     let end = first + events.len() as u64;
-    // If it was changed meanwhile, the events may be those of a history that goes on.
+    // If it has changed in the meantime, the events may be those of a history that has more events.
     let is_end = record.runtime_status.is_finished()
         && end >= record.history_len
         && store.instance(id)?.as_ref() == Some(&record);

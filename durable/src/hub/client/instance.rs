@@ -256,10 +256,10 @@ impl InstanceHandle {
     /// are removed from the history, and every task that is then open runs again:
     ///
     /// * An activity runs again, from its first attempt if it had failed.
-    /// * A failed sub-orchestration is rewound, recursively. One that has completed meanwhile,
-    ///   because it was rewound before its parent, answers with its result. One that was purged, or
-    ///   was terminated by its parent's failure, a time limit or a client, is started again from
-    ///   the beginning. A running one continues.
+    /// * A failed sub-orchestration is rewound, recursively. One that has completed in the
+    ///   meantime, because it was rewound before its parent, answers with its result. One that was
+    ///   purged, or was terminated by its parent's failure, a time limit or a client, is started
+    ///   again from the beginning. A running one continues.
     /// * A failed entity call is made again.
     /// * Time limits ([`timeout`](crate::Call::timeout), [`durable::timeout`](crate::timeout),
     ///   [`retry_timeout`](crate::RetryPolicy::retry_timeout)) start again at the rewind. A timer
@@ -300,7 +300,7 @@ impl InstanceHandle {
     ///
     /// Sub-orchestrations of the removed execution stay, and
     /// [`purge_recursively`](Self::purge_recursively) no longer finds them. To remove them as well,
-    /// purge the instance recursively and start it anew instead.
+    /// purge the instance recursively and start it again instead.
     ///
     /// ```
     /// use durable::client::{InstanceHandle, ManageError};

@@ -17,8 +17,8 @@ impl TaskHub {
         self.inner.clock.now()
     }
 
-    /// Waits for an answer; `None` if the hub stops first. Virtual time advances meanwhile whenever
-    /// the hub is idle.
+    /// Waits for an answer; `None` if the hub stops first. In the meantime, virtual time advances
+    /// whenever the hub is idle.
     pub(crate) async fn passing_time<T>(&self, mut answer: oneshot::Receiver<T>) -> Option<T> {
         let Some(time) = &self.inner.time else { return answer.await.ok() };
         loop {

@@ -12,7 +12,7 @@ use crate::store::Commit;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) commit: Commit,
-    /// Of each of the commit's messages: who sends it, and the owner of its target.
+    /// Of each of the commit's messages: its sender, and the owner of its target.
     routes: Vec<(PartitionId, Arc<Ownership>)>,
     /// The owner of each received message.
     receivers: Vec<Arc<Ownership>>,

@@ -1,11 +1,12 @@
-//! The tasks of a simulation: an executor on one thread that polls the task it is told to.
+//! The tasks of a simulation: an executor on one thread, whose caller chooses the task that it
+//! polls.
 //!
 //! Rules:
 //! 1. A task that is woken is ready. Which ready task is polled next is the caller's choice, so it
 //!    does not depend on the order of the wake-ups.
 //! 2. A task that panics is gone, as in tokio. The caller receives the panic.
 //! 3. A task that is spawned while no simulation runs is dropped, as in a runtime that has ended.
-//! 4. The runtime of the hub may end alone: its tasks are dropped, and those of others go on.
+//! 4. The runtime of the hub may end alone: its tasks are dropped, and those of others continue.
 //! 5. Each task belongs to a process: that of the step in which it is spawned. It ends with it.
 
 use std::cell::{Cell, RefCell};
@@ -181,8 +182,8 @@ impl Executor {
         if polled.is_pending() {
             let mut task = Some(task);
             with(|tasks| tasks.all.insert(number, (process, task.take())));
-            // If the simulation has ended meanwhile. Outside of the borrow, because its destructor
-            // may spawn.
+            // If the simulation has ended in the meantime. Outside of the borrow, because its
+            // destructor may spawn.
             drop(task);
             return Ok(());
         }

@@ -118,8 +118,8 @@ pub(crate) fn operation_failure() -> FailureDetails {
     FailureDetails::new(FailureDetails::PROCESS_ENDED, message).non_retriable()
 }
 
-/// Whether a suspension lasts until somebody acts, so that it is reported to clients that wait for
-/// the instance.
+/// Whether a suspension lasts until an operator acts, so that it is reported to clients that wait
+/// for the instance.
 pub(crate) fn is_reported(suspension: &Suspension) -> bool {
     suspension.code.as_deref().is_some_and(|code| code != HELD_BACK)
 }

@@ -1,7 +1,7 @@
 //! Instances that end the process: how a hub recognises them, and opens in spite of them.
 //!
-//! A stack overflow, an abort or a kill for lack of memory cannot be caught. An instance that causes
-//! one runs again whenever the hub is opened, and would end the process for ever.
+//! A stack overflow, an abort or a kill for lack of memory cannot be caught. An instance that
+//! causes one runs again whenever the hub is opened, and would end the process again and again.
 //!
 //! **What counts as evidence.** If the process ends while several suspects run, each of them, or
 //! something else, may be the cause: that only decides what is tried next. If it ends while one

@@ -116,7 +116,7 @@ impl Attempt {
         Ok(self)
     }
 
-    /// The same entity with its next operation, of which nothing is known. `None` if it has had
+    /// The same entity with its next operation, about which nothing is known. `None` if it has had
     /// enough trials: the next opening finds an operation that ends the process behind these.
     pub(crate) fn next_operation(self) -> Option<Self> {
         let (id, operations) = (self.held(), self.operations + 1);

@@ -21,8 +21,8 @@ use crate::store::{Store, StoreError};
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 /// How often the store is asked whether they have.
 const LOOK: Duration = Duration::from_millis(20);
-/// The time before the trial of an accused instance is at most this many times as long as the trial.
-/// So something else ends the process during the trial in at most one of so many cases.
+/// The time before the trial of an accused instance is at most this many times as long as the
+/// trial. So something else ends the process during the trial in at most one of this many cases.
 pub(crate) const QUIET: u32 = 16;
 /// The part of a group that runs together at the next opening, if the group has ended the process.
 const PART: usize = 16;

@@ -157,7 +157,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    /// A machine with two clocks, of which one can be set.
+    /// A machine with two clocks, one of which can be set.
     struct Machine {
         steady: Steady,
         calendar: Timestamp,

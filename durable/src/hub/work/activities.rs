@@ -63,7 +63,7 @@ struct Queue {
     /// The number of workers. Each runs one job after another.
     workers: usize,
     /// Whether a shutdown waits for the end of the last worker. Waking it costs a system call, even
-    /// if nobody waits.
+    /// if no worker waits.
     is_draining: bool,
     /// Whether an idle worker spins briefly for another job before it ends.
     spinning: bool,

@@ -1,4 +1,4 @@
-//! What is told about the activities that run now.
+//! What is reported about the running activities.
 
 use std::time::Instant;
 

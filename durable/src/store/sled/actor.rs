@@ -49,7 +49,7 @@ pub(super) trait Actor: Send + 'static {
     fn is_free(&self) -> bool;
 }
 
-/// A running actor. Who stops it waits for its end with [`join`](Self::join).
+/// A running actor. After stopping it, wait for its end with [`join`](Self::join).
 pub(super) struct Running(Option<Inner>);
 
 enum Inner {

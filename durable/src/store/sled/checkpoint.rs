@@ -30,7 +30,7 @@ use super::values::{self, encoded};
 use crate::protocol::{ExecutionId, InstanceId, PartitionId};
 use crate::store::StoreError;
 
-/// A checkpoint under way: an overlay that is written to the tree, batch by batch.
+/// A checkpoint in progress: an overlay that is written to the tree, batch by batch.
 #[derive(Debug)]
 pub(super) struct Checkpoint {
     sizes: CheckpointSizes,

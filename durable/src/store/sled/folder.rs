@@ -37,8 +37,8 @@ pub(super) struct Folder {
 }
 
 impl Drop for Folder {
-    /// Unlocks explicitly, because a child process forked meanwhile shares the open file and would
-    /// keep the lock.
+    /// Unlocks explicitly, because a child process that was forked in the meantime shares the open
+    /// file and would keep the lock.
     fn drop(&mut self) {
         let _ = self.lock.unlock();
     }

@@ -284,7 +284,7 @@ impl Inner {
         })
     }
 
-    /// Whether nobody uses the writer or the overlays.
+    /// Whether the writer and the overlays are unused.
     #[cfg(feature = "testing")]
     pub(super) fn is_free(&self) -> bool {
         self.writer.try_lock().is_ok() && self.layers.try_write().is_ok()
@@ -357,7 +357,7 @@ impl Inner {
     }
 }
 
-/// The log, of which nothing is deleted that the tree did not contain at the beginning.
+/// The log. Nothing that the tree did not contain at the beginning is deleted from it.
 #[derive(Debug)]
 pub(super) struct PinnedLog<'a> {
     inner: &'a Inner,

@@ -1,8 +1,8 @@
 //! A state that several threads share, and that they wait for changes of.
 //!
-//! All waits of the store are here. In a simulation there is one thread: a waiter lets the
-//! other actors of the store take steps until the state has changed. No other lock may be held
-//! meanwhile that they need.
+//! All waits of the store are here. In a simulation there is one thread: a waiter lets the other
+//! actors of the store take steps until the state has changed. In the meantime, the caller must not
+//! hold another lock that they need.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl<T> Monitor<T> {
         self.simulated.as_ref().map_or(0, simulated::Waits::notified)
     }
 
-    /// Whether nobody has it locked.
+    /// Whether it is unlocked.
     #[cfg(feature = "testing")]
     pub(super) fn is_free(&self) -> bool {
         self.state.try_lock().is_ok()
@@ -93,7 +93,7 @@ mod simulated {
     use crate::store::sled::disk::simulated::SimDisk;
     use crate::store::sled::monitor::Monitor;
 
-    /// After this many rounds in which nobody could do anything, a wait never ends.
+    /// After this many rounds in which no actor could do anything, a wait is assumed never to end.
     const PATIENCE: u32 = 20;
 
     /// The waits for a monitor of a simulation.
@@ -123,7 +123,7 @@ mod simulated {
         }
 
         /// As a condition variable: a waiter looks again only after a notification. If `times_out`,
-        /// the wait ends at the latest when nobody has done anything for a while.
+        /// the wait ends at the latest when no actor has done anything for a while.
         pub(super) fn wait_while<'a, T>(
             &self,
             monitor: &'a Monitor<T>,

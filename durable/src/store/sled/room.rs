@@ -129,7 +129,7 @@ impl Room {
         self.state().given_up = false;
     }
 
-    /// Whether nobody has its state locked.
+    /// Whether its state is unlocked.
     #[cfg(feature = "testing")]
     pub(super) fn is_free(&self) -> bool {
         self.state.is_free()

@@ -21,7 +21,7 @@ use super::stored::Parts;
 use crate::protocol::{ExecutionId, InstanceId, PartitionId, Timestamp};
 use crate::store::{Creation, CreationOrder, Epoch, StoreError};
 
-/// How many records or messages are read with one view, because commits wait meanwhile.
+/// How many records or messages are read with one view, because commits wait in the meantime.
 pub(super) const LOOKED_AT_ONCE: usize = 256;
 
 /// The overlays.

@@ -37,7 +37,7 @@ fn is_gone(scene: &Scene<'_>, instance: &Instance, executions: &[(InstanceId, Ex
     same(&found, &false, &format!("whether `{id}`, purged, is found by page"));
 }
 
-/// An active, due instance with messages and three executions, of which none replaced another.
+/// An active, due instance with messages and three executions, none of which replaced another.
 fn with_all_that_it_had(scene: Scene<'_>) -> Scene<'_> {
     let owners = [scene.claim(120), scene.claim(121)];
     let mut others = ["order-1", "order-17 ", "order-170", "order-17\u{308}", "Order-17"]

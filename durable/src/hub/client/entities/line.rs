@@ -8,7 +8,7 @@ use crate::protocol::{EntityId, EventKind, ExecutionId, ParentInstance, Partitio
 
 /// The most messages that are read to find a position.
 const MESSAGES_MAX: usize = 10_000;
-/// The messages that are in memory at once meanwhile.
+/// The most messages that are in memory at once.
 const MESSAGES_AT_ONCE: usize = 256;
 
 /// A request of an orchestration: its execution, and the `event_id` of the request.

@@ -1,4 +1,4 @@
-//! Backup: a consistent copy of an open store, made while commits and checkpoints go on.
+//! Backup: a consistent copy of an open store, made while commits and checkpoints continue.
 //!
 //! The tree is copied in small steps, so its parts are from different moments. Then the log is
 //! applied to the copy, as after a crash, which makes all of it equal to the last frame applied.
@@ -15,11 +15,11 @@
 //! 3. *Present instances.* The value of an instance names Q, the last frame that touched it. The
 //!    frames up to Q are skipped, those after Q up to H do not touch it, and those after H are
 //!    applied. An older purge is skipped in the same way.
-//! 4. *Absent instances.* If an instance is absent at H, its last frame up to H is a purge, or it has
-//!    none. Either no frame after A touches it, or those up to H are applied to nothing and end with
-//!    the purge. What they produce before that may be incomplete (an episode without the events
-//!    before it), and the purge removes all of it. The frames after H are then applied to an absent
-//!    instance, so an id that is used again begins anew.
+//! 4. *Absent instances.* If an instance is absent at H, its last frame up to H is a purge, or it
+//!    has none. Either no frame after A touches it, or those up to H are applied to nothing and end
+//!    with the purge. What they produce before that may be incomplete (an episode without the
+//!    events before it), and the purge removes all of it. The frames after H are then applied to an
+//!    absent instance, so an id that is reused starts with an empty instance.
 //! 5. *Histories.* The parts that an unfinished checkpoint wrote in advance belong to frames up to L.
 //!    They begin at or after the tail of the value that was copied, or belong to an execution that
 //!    one of these frames replaces. Applying these frames overwrites, removes or ignores them. A

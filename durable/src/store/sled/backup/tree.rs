@@ -28,7 +28,7 @@ impl Default for Steps {
     }
 }
 
-/// How often an instance with a long history is copied anew before it is copied in one step.
+/// How often the copy of an instance with a long history starts over before it is made in one step.
 const TRIES: u32 = 3;
 
 /// Copies everything but the number of the last frame.
@@ -146,7 +146,7 @@ impl Copier<'_> {
     }
 
     /// Copies the history of an instance in several steps, and then its value, if no checkpoint has
-    /// replaced the value meanwhile.
+    /// replaced the value in the meantime.
     fn long_instance(&mut self, id: &InstanceId) -> Result<(), StoreError> {
         for _try in 0..TRIES {
             // A purged instance is absent from the last step on.

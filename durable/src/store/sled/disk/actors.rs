@@ -78,7 +78,7 @@ impl Actors {
         }
     }
 
-    /// Lets one of the actors that can go on take a step.
+    /// Lets one of the actors that can continue take a step.
     pub(in crate::store::sled) fn step_one(&self, choose: Choose<'_>) -> bool {
         let ready: Vec<u64> = {
             let mut slots = self.slots();

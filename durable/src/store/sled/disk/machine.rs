@@ -157,7 +157,7 @@ impl Machine {
         } else if one_in(self.faults.breaks) {
             self.counts.broken += 1;
             self.counts.failed_syncs += u64::from(call == Call::Sync);
-            // Who may open a file now may open it later.
+            // A file that can be opened now can be opened later.
             let may_deny = matches!(call, Call::Create | Call::Name);
             let is_io = !may_deny || choose(3) > 0;
             return Err(if is_io { Errno::Io } else { Errno::Access }.into());

@@ -125,7 +125,7 @@ impl SimDisk {
         Self { process: machine.process, actors: Arc::default(), ..self.clone() }
     }
 
-    /// Moves a folder with all that is in it, as somebody else would.
+    /// Moves a folder with its content, as another process would.
     pub fn move_folder(&self, from: &Path, to: &Path) {
         let machine = &mut *self.machine();
         machine.names.rename(from, to);
@@ -143,7 +143,7 @@ impl SimDisk {
         self.actors.maybe_step(&|end| self.choose(end));
     }
 
-    /// Lets an actor that can go on take a step.
+    /// Lets an actor that can continue take a step.
     pub(in crate::store::sled) fn step_one(&self) -> bool {
         self.actors.step_one(&|end| self.choose(end))
     }
@@ -159,7 +159,7 @@ impl SimDisk {
         self.machine().failure.get_or_insert(wrong);
     }
 
-    /// Time passes while somebody waits.
+    /// Time passes while an actor waits.
     pub(in crate::store::sled) fn pass_time(&self) {
         let mut machine = self.machine();
         machine.use_lack();

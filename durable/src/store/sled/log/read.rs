@@ -77,7 +77,7 @@ pub(in crate::store::sled) fn read(
 }
 
 /// The frames of a segment after `after` and up to `last`, which was acknowledged. More may be
-/// appended meanwhile.
+/// appended in the meantime.
 pub(in crate::store::sled) fn acknowledged(
     disk: &Disk,
     path: &Path,

@@ -1,6 +1,6 @@
 //! The tree of a simulation: it promises what `docs/design.md` assumes of sled, and no more.
 //!
-//! A batch takes effect as a whole, but a scan that goes on meanwhile may see a part of it.
+//! A batch takes effect as a whole, but a concurrent scan may see a part of it.
 //!
 //! Read next: `../disk/tree_content.rs` (crashes).
 
@@ -59,7 +59,7 @@ impl SimTree {
     }
 }
 
-/// A part of the tree: what is left of it is read anew for each key.
+/// A part of the tree: the rest of it is read again for each key.
 pub(in crate::store::sled) struct Scan {
     disk: SimDisk,
     file: u64,
@@ -100,7 +100,7 @@ impl Scan {
     }
 }
 
-/// Whether nothing can be between two bounds, of which a map makes a panic.
+/// Whether nothing can be between two bounds, for which a map would panic.
 fn is_empty(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
     use Bound::{Excluded, Included, Unbounded};
     match (from, to) {

@@ -1,7 +1,7 @@
 //! Keeps threads from waiting forever after sled has failed to write.
 //!
 //! sled 0.34 writes its buffers on threads of its own. If a write fails that was started by the
-//! last user of a buffer (`Log::exit_reservation`), sled records the error but wakes nobody: a
+//! last user of a buffer (`Log::exit_reservation`), sled records the error but wakes no thread: a
 //! `flush` that already waits for the buffer never returns, and nor does a read of a page in it.
 //! Any later `flush` finds the recorded error and wakes all of them. So a thread looks for an error
 //! while there are unsynced writes, and flushes if it finds one.

@@ -7,7 +7,7 @@ use crate::store::BackupReport;
 use crate::store::sled::backup::{self, Steps};
 
 impl Model {
-    /// Makes a backup while other work goes on, and compares it with the state at that moment.
+    /// Makes a backup while other work continues, and compares it with the state at that moment.
     pub(super) fn backup(&mut self) {
         let before = self.frames.len() as u64;
         let folder = tempfile::tempdir().unwrap();

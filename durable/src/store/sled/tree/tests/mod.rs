@@ -18,7 +18,7 @@ impl Random {
         (z ^ (z >> 31)) % end
     }
 
-    /// One of few keys, some of which are prefixes of others.
+    /// One of a few keys, some of which are prefixes of others.
     fn key(&mut self) -> Vec<u8> {
         let letters = [0, 1, b'i', b'q', u8::MAX];
         (0..=self.below(3)).map(|_| letters[usize::try_from(self.below(5)).unwrap()]).collect()
