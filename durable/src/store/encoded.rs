@@ -76,9 +76,7 @@ pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
 /// An encoded text, with the name of the key that decodes it.
 ///
 /// ```
-/// use durable::store::EncodedPayload;
-///
-/// let payload = EncodedPayload::new("2026-11", "c2VjcmV0");
+/// let payload = durable::store::EncodedPayload::new("2026-11", "c2VjcmV0");
 /// assert_eq!(payload.key, "2026-11");
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,6 +45,7 @@ mod durability;
 mod encoded;
 mod error;
 mod exchange;
+mod members;
 mod memory;
 mod query;
 mod shared;
@@ -57,16 +58,14 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use self::backup::BackupReport;
-pub use self::cluster::{
-    Assignment, Cluster, ClusterRequest, FrozenPartition, Member, Members, Node, ParkedPartition,
-    PinnedPartition, Received,
-};
+pub use self::cluster::{Assignment, Cluster, ClusterRequest, Received};
 pub use self::commit::{Commit, EpisodeWrite, Epoch, PartitionState};
 pub use self::durability::Durability;
 pub use self::encoded::{EncodedPayload, EncodedStore, PayloadCodec};
 pub use self::error::StoreError;
 pub(crate) use self::error::{chain, in_process};
 pub use self::exchange::{ReceivedMessage, RequestId};
+pub use self::members::{FrozenPartition, Member, Members, Node, ParkedPartition, PinnedPartition};
 pub use self::memory::MemoryStore;
 pub use self::query::{Creation, CreationOrder, InstanceFilter, InstancePage};
 #[cfg(all(fuzzing, feature = "sled"))]
