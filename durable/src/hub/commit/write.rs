@@ -90,7 +90,7 @@ impl Content {
 /// An effect that follows once a write is durable.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    Run(Box<Job>),
+    Run(Arc<Job>),
     /// The result of this attempt has been received.
     TakenIn(JobKey, u32),
     Cancel(JobKey),

@@ -1,6 +1,7 @@
 //! An orchestration instance in memory, and how an episode changes it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::Cached;
@@ -102,9 +103,9 @@ impl Resident {
     }
 
     /// The activity that a task asks for.
-    pub(super) fn job(&self, task: ScheduledTask) -> Box<Job> {
+    pub(super) fn job(&self, task: ScheduledTask) -> Arc<Job> {
         let InstanceRecord { instance_id, execution_id, .. } = &self.record;
-        Box::new(Job { instance_id: instance_id.clone(), execution_id: *execution_id, task })
+        Arc::new(Job { instance_id: instance_id.clone(), execution_id: *execution_id, task })
     }
 
     /// The result that is sent to the parent of a finished instance.

@@ -119,7 +119,7 @@ pub(crate) enum JobStatus {
 /// shuts down drops it at any await.
 struct Worker {
     activities: Arc<Activities>,
-    job: Option<(Box<Job>, Ticket)>,
+    job: Option<(Arc<Job>, Ticket)>,
     is_counted: bool,
 }
 
@@ -154,7 +154,7 @@ impl Activities {
 
     /// Runs a job as soon as there is a worker for it. Does nothing if the job is already waiting
     /// or running.
-    pub(crate) fn submit(self: &Arc<Self>, job: Box<Job>, owner: &Arc<Ownership>) {
+    pub(crate) fn submit(self: &Arc<Self>, job: Arc<Job>, owner: &Arc<Ownership>) {
         let task = &job.task;
         let entry = self.registry.activity(&task.name, task.version.as_deref());
         let at_most = entry.and_then(|entry| entry.options.max_concurrent);
@@ -290,7 +290,7 @@ impl Activities {
 
     /// Spins for a moment if jobs tend to arrive soon; one spinning worker is enough. Without a job
     /// this worker is no longer counted.
-    async fn spin_for_job(&self) -> Option<(Box<Job>, Ticket)> {
+    async fn spin_for_job(&self) -> Option<(Arc<Job>, Ticket)> {
         let since = clock::stopwatch();
         let looks = !self.drive.is_simulated() && self.queue().starts_spinning(since);
         while looks && since.elapsed() < wait::SPIN_TIME {
@@ -325,10 +325,10 @@ impl Activities {
     /// opened.
     fn end(
         &self,
-        job: Job,
+        job: &Job,
         ticket: &Ticket,
         result: Result<Json, FailureDetails>,
-    ) -> Option<(Box<Job>, Ticket)> {
+    ) -> Option<(Arc<Job>, Ticket)> {
         let mut queue = self.queue();
         let cut_off = match queue.phase {
             Phase::Open => false,
@@ -348,10 +348,10 @@ impl Activities {
         metrics::activity_ended(&job.task.name, outcome, ticket.began);
         if is_waited_for && !cut_off {
             let result = result.map_err(|failure| failure.bounded(self.limits.payload));
-            let Job { instance_id, execution_id, task } = job;
-            let attempt = task.attempt;
+            let (instance_id, execution_id) = (job.instance_id.clone(), job.execution_id);
+            let attempt = job.task.attempt;
             let run = (attempt, ticket.start.time(&self.clock));
-            let event = EventKind::task_ended(task.event_id, result, Some(run));
+            let event = EventKind::task_ended(job.task.event_id, result, Some(run));
             let mail = Mail::TaskEnded { instance_id, execution_id, attempt, event };
             self.mailboxes.send_to(&ticket.owner, mail);
         }
@@ -381,7 +381,7 @@ impl Worker {
             next = self
                 .job
                 .take()
-                .and_then(|(job, ticket)| self.activities.end(*job, &ticket, result));
+                .and_then(|(job, ticket)| self.activities.end(&job, &ticket, result));
         }
     }
 }
@@ -403,7 +403,7 @@ impl Drop for Worker {
 
 impl Queue {
     /// The job that a worker runs next.
-    fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
+    fn next(&mut self) -> Option<(Arc<Job>, Ticket)> {
         let next = self.jobs.next();
         self.changed();
         next

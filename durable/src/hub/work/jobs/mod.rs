@@ -8,12 +8,17 @@
 //! 3. A cancelled job is removed, with its input. If it is running, its result does not count.
 //! 4. When a job of a limited activity ends, the first job that was set aside is queued again.
 
+mod entries;
+mod queue;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use self::entries::{Entries, Entry, Running, Stage, Waiting};
+use self::queue::JobQueue;
 use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::time::clock::Clock;
@@ -26,9 +31,9 @@ use crate::protocol::{ExecutionId, InstanceId};
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     time: Option<Arc<VirtualTime>>,
-    entries: BTreeMap<JobKey, Entry>,
-    /// The jobs to start next, by the number of their arrival.
-    queue: BTreeMap<u64, JobKey>,
+    entries: Entries,
+    /// The jobs to start next.
+    queue: JobQueue,
     limited: HashMap<Cow<'static, str>, Limited>,
     arrived: u64,
     started: u64,
@@ -40,48 +45,11 @@ pub(crate) struct Jobs {
     coming: Busy,
 }
 
-/// The state of a job.
-#[derive(Debug)]
-struct Entry {
-    /// The owner of the instance's partition.
-    owner: Arc<Ownership>,
-    stage: Option<Stage>,
-    /// The attempt that has ended and whose result the partition has not stored yet. The next
-    /// attempt may already be queued or running.
-    reported: Option<u32>,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// It has not begun: it is in the queue or set aside.
-    Waiting(Waiting),
-    Running(Running),
-}
-
-#[derive(Debug)]
-struct Waiting {
-    job: Box<Job>,
-    /// The number of its arrival.
-    number: u64,
-    at_most: Option<usize>,
-    since: Stopwatch,
-}
-
-#[derive(Debug)]
-struct Running {
-    number: u64,
-    token: CancellationToken,
-    instance_id: InstanceId,
-    name: Cow<'static, str>,
-    attempt: u32,
-    began: StartMoment,
-}
-
 /// The jobs of an activity with `max_concurrent`.
 #[derive(Debug, Default)]
 struct Limited {
     running: usize,
-    aside: BTreeMap<u64, JobKey>,
+    aside: JobQueue,
 }
 
 /// Held by a worker while it runs a job.
@@ -113,16 +81,17 @@ impl Jobs {
     /// Adds a job of a partition, unless this attempt waits, runs or has ended already.
     pub(crate) fn add(
         &mut self,
-        job: Box<Job>,
+        job: Arc<Job>,
         owner: &Arc<Ownership>,
         at_most: Option<usize>,
     ) -> bool {
         let key = job.key();
-        if self.entries.get(&key).is_some_and(|entry| entry.owner.is_lost()) {
-            self.forget(&key);
-        }
         let new = || Entry { owner: Arc::clone(owner), stage: None, reported: None };
-        let entry = self.entries.entry(key).or_insert_with(new);
+        let mut entry = self.entries.get_or_insert(key, new);
+        if entry.owner.is_lost() {
+            self.forget(&key);
+            entry = self.entries.get_or_insert(key, new);
+        }
         if entry.stage.is_some() || entry.reported == Some(job.task.attempt) {
             mark!(entry.stage.is_some(), "jobs: a known job arrives again");
             mark!(entry.stage.is_none(), "jobs: a job arrives while its result is in flight");
@@ -137,7 +106,7 @@ impl Jobs {
     }
 
     /// The job to run next.
-    pub(crate) fn next(&mut self) -> Option<(Box<Job>, Ticket)> {
+    pub(crate) fn next(&mut self) -> Option<(Arc<Job>, Ticket)> {
         loop {
             let (number, key) = self.queue.pop_first()?;
             let Some(entry) = self.entries.get_mut(&key) else { continue };
@@ -154,13 +123,11 @@ impl Jobs {
             }
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
-            let (instance_id, task) = (next.job.instance_id.clone(), &next.job.task);
-            let (name, attempt) = (task.name.clone(), task.attempt);
-            let (token_of_it, start) = (token.clone(), StartMoment::now(self.time.as_deref()));
-            let running =
-                Running { number, token: token_of_it, instance_id, name, attempt, began: start };
-            let waiting = entry.stage.replace(Stage::Running(running));
-            let Some(Stage::Waiting(Waiting { job, since, .. })) = waiting else { continue };
+            let (job, since) = (Arc::clone(&next.job), next.since);
+            let start = StartMoment::now(self.time.as_deref());
+            let (token_of_it, job_of_it) = (token.clone(), Arc::clone(&job));
+            let running = Running { number, token: token_of_it, job: job_of_it, began: start };
+            entry.stage = Some(Stage::Running(running));
             self.waiting -= 1;
             self.running += 1;
             self.taken += 1;
@@ -196,30 +163,25 @@ impl Jobs {
             }
             self.queue_again(name);
         }
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.runs(ticket.number))
-        else {
-            mark!("jobs: a result is no longer wanted");
-            return false;
-        };
-        self.running -= 1;
-        entry.stage = None;
-        entry.reported = reported.or(entry.reported);
-        if entry.is_empty() {
-            self.entries.remove(key);
-        }
-        true
+        let ended = self.entries.update(key, |entry| {
+            let runs = entry.runs(ticket.number);
+            if runs {
+                entry.stage = None;
+                entry.reported = reported.or(entry.reported);
+            }
+            runs
+        });
+        let is_wanted = ended == Some(true);
+        mark!(!is_wanted, "jobs: a result is no longer wanted");
+        self.running -= usize::from(is_wanted);
+        is_wanted
     }
 
     /// The partition has stored the result of an attempt.
     pub(crate) fn finish(&mut self, key: &JobKey, attempt: u32) {
-        if let Some(entry) = self.entries.get_mut(key)
-            && entry.reported == Some(attempt)
-        {
-            entry.reported = None;
-            if entry.is_empty() {
-                self.entries.remove(key);
-            }
-        }
+        self.entries.update(key, |entry| {
+            entry.reported.take_if(|reported| *reported == attempt);
+        });
     }
 
     /// Whether the result of a running job is still wanted.
@@ -227,26 +189,32 @@ impl Jobs {
         self.entries.get(key).is_some_and(|entry| entry.runs(number))
     }
 
-    /// The running jobs whose results are wanted: the instance, and the name of the activity.
+    /// The running jobs whose results are wanted, in the order in which they began: the instance,
+    /// and the name of the activity.
     pub(crate) fn running(&self) -> Vec<(InstanceId, String)> {
-        let running = self.entries.values().filter_map(Entry::running);
-        running.map(|job| (job.instance_id.clone(), job.name.to_string())).collect()
+        let name = |running: &Running| running.job.task.name.to_string();
+        let running = self.running_by_start().into_iter().map(|(_, running)| running);
+        running.map(|running| (running.job.instance_id.clone(), name(running))).collect()
     }
 
-    /// As [`running`](Self::running), with details, in the order in which they began.
+    /// As [`running`](Self::running), with details.
     pub(crate) fn describe_running(&self, clock: &Clock) -> Vec<RunningActivity> {
+        let describe = |((execution_id, event_id), running): (JobKey, &Running)| RunningActivity {
+            instance_id: running.job.instance_id.clone(),
+            execution_id,
+            event_id,
+            name: running.job.task.name.to_string(),
+            attempt: running.job.task.attempt,
+            since: running.began.time(clock),
+        };
+        self.running_by_start().into_iter().map(describe).collect()
+    }
+
+    fn running_by_start(&self) -> Vec<(JobKey, &Running)> {
         let running = self.entries.iter().filter_map(|(key, entry)| Some((key, entry.running()?)));
         let mut running: Vec<_> = running.collect();
         running.sort_unstable_by_key(|(_, running)| running.number);
-        let describe = |((execution_id, event_id), running): (&JobKey, &Running)| RunningActivity {
-            instance_id: running.instance_id.clone(),
-            execution_id: *execution_id,
-            event_id: *event_id,
-            name: running.name.to_string(),
-            attempt: running.attempt,
-            since: running.began.time(clock),
-        };
-        running.into_iter().map(describe).collect()
+        running
     }
 
     /// Queues the first job of this activity that was set aside.
@@ -270,8 +238,8 @@ impl Jobs {
         if places != waiting {
             return Err(format!("I20 {waiting} activities wait, in {places} places"));
         }
-        let running = self.entries.iter().filter_map(|(key, it)| Some((key, it.running()?)));
-        Ok(running.map(|(key, running)| (running.instance_id.clone(), *key)).collect())
+        let running = self.running_by_start().into_iter();
+        Ok(running.map(|(key, running)| (running.job.instance_id.clone(), key)).collect())
     }
 
     pub(crate) fn count_running(&self) -> usize {
@@ -279,18 +247,13 @@ impl Jobs {
     }
 
     pub(crate) fn cancel(&mut self, key: &JobKey) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        let stage = entry.stage.take();
-        if entry.is_empty() {
-            self.entries.remove(key);
-        }
-        match stage {
+        match self.entries.update(key, |entry| entry.stage.take()).flatten() {
             Some(Stage::Waiting(Waiting { job, number, at_most, .. })) => {
                 mark!("jobs: a waiting job is cancelled");
                 self.waiting -= 1;
-                let was_queued = self.queue.remove(&number).is_some();
+                let was_queued = self.queue.remove(number);
                 if let Some(limited) = self.limited.get_mut(&job.task.name) {
-                    limited.aside.remove(&number);
+                    limited.aside.remove(number);
                 }
                 if was_queued && at_most.is_some() {
                     // The free place was meant for this job, so the next one gets it.
@@ -307,25 +270,21 @@ impl Jobs {
     }
 
     pub(crate) fn cancel_all(&mut self, execution: ExecutionId) {
-        let all = (execution, i32::MIN)..=(execution, i32::MAX);
-        let keys: Vec<_> = self.entries.range(all).map(|(key, _)| *key).collect();
-        for key in &keys {
-            self.cancel(key);
+        for key in self.entries.keys_of(execution) {
+            self.cancel(&key);
         }
     }
 
     /// Cancels a job whose partition was lost. A result that is in flight will not arrive.
     fn forget(&mut self, key: &JobKey) {
         self.cancel(key);
-        self.entries.remove(key);
+        self.entries.update(key, |entry| entry.reported = None);
     }
 
     /// Cancels all jobs whose partition was lost.
     pub(crate) fn forget_lost(&mut self) {
-        let lost = self.entries.iter().filter(|(_, entry)| entry.owner.is_lost());
-        let lost: Vec<_> = lost.map(|(key, _)| *key).collect();
-        for key in &lost {
-            self.forget(key);
+        for key in self.entries.keys_where(|entry| entry.owner.is_lost()) {
+            self.forget(&key);
         }
     }
 
@@ -334,28 +293,12 @@ impl Jobs {
         self.queue.clear();
         self.waiting = 0;
         self.limited.values_mut().for_each(|limited| limited.aside.clear());
-        self.entries.retain(|_, entry| {
-            entry.stage.take_if(|stage| matches!(stage, Stage::Waiting(_)));
-            !entry.is_empty()
-        });
-        self.entries.values().filter_map(Entry::running).for_each(|job| wake(&job.token));
-    }
-}
-
-impl Entry {
-    fn running(&self) -> Option<&Running> {
-        match &self.stage {
-            Some(Stage::Running(running)) => Some(running),
-            Some(Stage::Waiting(_)) | None => None,
+        for key in self.entries.keys_where(|_| true) {
+            self.entries.update(&key, |entry| match &entry.stage {
+                Some(Stage::Running(running)) => wake(&running.token),
+                Some(Stage::Waiting(_)) | None => entry.stage = None,
+            });
         }
-    }
-
-    fn runs(&self, number: u64) -> bool {
-        self.running().is_some_and(|running| running.number == number)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.stage.is_none() && self.reported.is_none()
     }
 }
 

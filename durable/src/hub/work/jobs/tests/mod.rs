@@ -1,5 +1,7 @@
 //! Jobs against a model, and the cases that it does not reach.
 
+mod queue;
+
 use std::collections::BTreeSet;
 
 use super::*;
@@ -12,7 +14,7 @@ fn key(number: i32) -> JobKey {
     (ExecutionId::from_u128(1), number)
 }
 
-fn job((execution_id, event_id): JobKey, name: &'static str) -> Box<Job> {
+fn job((execution_id, event_id): JobKey, name: &'static str) -> Arc<Job> {
     let instance_id = InstanceId::new("instance").unwrap();
     let task = ScheduledTask {
         event_id,
@@ -24,7 +26,7 @@ fn job((execution_id, event_id): JobKey, name: &'static str) -> Box<Job> {
         tags: Tags::new(),
         trace_context: None,
     };
-    Box::new(Job { instance_id, execution_id, task })
+    Arc::new(Job { instance_id, execution_id, task })
 }
 
 fn add(jobs: &mut Jobs, number: i32, name: &'static str, at_most: Option<usize>) -> bool {
@@ -39,7 +41,7 @@ fn next(jobs: &mut Jobs) -> Option<(JobKey, Ticket)> {
 fn is_empty(jobs: &Jobs) -> bool {
     jobs.waiting == 0
         && jobs.running == 0
-        && jobs.entries.values().all(|entry| entry.stage.is_none())
+        && jobs.entries.iter().all(|(_, entry)| entry.stage.is_none())
         && jobs.queue.is_empty()
         && jobs.limited.values().all(|limited| limited.aside.is_empty())
 }
@@ -104,7 +106,7 @@ fn the_jobs_of_a_lost_partition_are_forgotten() {
     let (running, ticket) = next(&mut jobs).unwrap();
     lost.lose();
     jobs.forget_lost();
-    assert!(jobs.entries.is_empty() && is_empty(&jobs), "{jobs:?}");
+    assert!(jobs.entries.iter().next().is_none() && is_empty(&jobs), "{jobs:?}");
     assert!(ticket.token.is_cancelled());
     for number in 0..3 {
         assert!(add(&mut jobs, number, "a", None), "the next owner runs it");
@@ -172,7 +174,7 @@ fn jobs_begin_in_order_within_their_limits() {
                 }
             }
             assert_eq!(jobs.waiting, truth.waiting.len(), "{seed}");
-            let running = jobs.entries.values().filter_map(Entry::running).count();
+            let running = jobs.entries.iter().filter_map(|(_, entry)| entry.running()).count();
             assert_eq!(jobs.running, running, "{seed}");
             let aside = jobs.limited.values().map(|limited| limited.aside.len()).sum::<usize>();
             assert_eq!(jobs.queue.len() + aside, jobs.waiting, "{seed}");
