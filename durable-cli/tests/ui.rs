@@ -11,6 +11,11 @@ async fn order(_ctx: &OrchestrationContext, cents: u32) -> Result<u32> {
     Ok(cents)
 }
 
+#[orchestrator(name = "asks")]
+async fn asks(ctx: &OrchestrationContext) -> Result<bool> {
+    Ok(ctx.wait_for_external_event("Approval").await?)
+}
+
 #[tokio::test]
 async fn a_folder_is_shown_until_ctrl_c_which_closes_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -35,6 +40,45 @@ async fn a_folder_is_shown_until_ctrl_c_which_closes_it() {
     assert!(ended.status.success(), "{:?}: {errors}", ended.status);
     assert!(errors.contains("Ctrl+C ends it"), "{errors}");
     TaskHub::open(folder.path()).await.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_with_running_instances_is_read_without_their_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = TaskHub::open(folder.path()).await.unwrap();
+    hub.start(asks().instance_id("a")).await.unwrap().wait_for_start().await.unwrap();
+    hub.shutdown().await.unwrap();
+    let durable = || Command::new(env!("CARGO_BIN_EXE_durable"));
+    let commands = [
+        ("pending", "Running"),
+        ("pending a", "a is Running\nwhat it waits for is known only with its code"),
+        ("get a", "Running"),
+    ];
+    for (command, text) in commands {
+        let words = command.split(' ');
+        let ended = durable().args(words).arg("--path").arg(folder.path()).output().unwrap();
+        let output = String::from_utf8_lossy(&ended.stdout).into_owned();
+        assert!(ended.status.success(), "{command}: {}", String::from_utf8_lossy(&ended.stderr));
+        assert!(output.contains(text), "{command}: {output}");
+    }
+    let mut ui = durable();
+    ui.args(["ui", "--port", "0", "--path"]).arg(folder.path());
+    let mut ui = ui.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(ui.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    let address = url.trim().strip_prefix("http://").unwrap();
+    for path in ["/", "/instances/a", "/"] {
+        let page = get(address, path);
+        assert!(page.starts_with("HTTP/1.1 200"), "{path}: {page}");
+    }
+    let interrupted = Command::new("kill").arg("-INT").arg(ui.id().to_string()).status().unwrap();
+    assert!(interrupted.success() && ui.wait().unwrap().success());
+    // Nothing has changed: with its code, it goes on.
+    let hub = TaskHub::open(folder.path()).await.unwrap();
+    let run = hub.find_instance::<asks>("a").await.unwrap().unwrap();
+    run.raise_event("Approval", &true).await.unwrap();
+    assert!(run.result().await.unwrap());
+    hub.shutdown().await.unwrap();
 }
 
 #[test]

@@ -42,12 +42,27 @@ pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Res
 
 /// Shows what one instance waits for. Returns the instances that it waits for.
 fn show(pending: &PendingWork, session: &mut Session<'_>) -> Vec<String> {
-    let text = describe(pending, &session.clock(), session.is_coloured());
+    let mut text = describe(pending, &session.clock(), session.is_coloured());
+    let is_read_only = session.opened.as_ref().is_some_and(|opened| opened.is_read_only);
+    if is_read_only && is_unknown(pending) {
+        text.push_str(UNKNOWN);
+    }
     session.io.write(&text);
     let children = pending.tasks.iter().filter(|task| task.kind == PendingKind::SubOrchestration);
     let children = children.filter_map(|task| task.instance_id.clone());
     let holders = pending.lock_holders().into_iter().map(|(_, holder)| holder.to_owned());
     children.chain(holders).collect()
+}
+
+/// Said of an instance in a folder whose code this program does not have.
+const UNKNOWN: &str = "what it waits for is known only with its code: open the folder with the program that has \
+                       it, or read the history (durable history)\n";
+
+/// Whether an instance could not be replayed: one that is running always waits for something.
+fn is_unknown(pending: &PendingWork) -> bool {
+    let PendingWork { status, tasks, awaited_events, .. } = pending;
+    let is_active = !status.runtime_status.is_finished() && status.suspension.is_none();
+    is_active && tasks.is_empty() && awaited_events.is_empty()
 }
 
 /// Shows the instances that `id` waits for, and those that they wait for. The cause is at the end of

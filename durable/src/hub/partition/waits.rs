@@ -5,8 +5,8 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::episode::replay;
 use super::reader::Stopped;
-use super::resident::Resident;
 use super::residents::Residents;
+use crate::engine::Execution;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::custom_status::{WatchReply, Watched};
 use crate::hub::mail::{EndReply, Ended, FollowReply, PendingReply, StartedReply};
@@ -86,21 +86,30 @@ pub(super) fn pending(
     id: &InstanceId,
     reply: PendingReply,
 ) -> Result<(), Stopped> {
-    let pending = residents.with(core, id, |core, resident| pending_of(core, resident))?;
-    let pending = pending.transpose()?.map(Box::new);
-    core.write(Content::default(), vec![Effect::Pending(reply, pending)]);
+    let pending = match residents.peek(id) {
+        Some(resident) => Some(pending_of(core, &resident.record, resident.execution.as_ref())?),
+        None => match residents.record(&core.store, id)? {
+            Some(record) => Some(pending_of(core, &record, None)?),
+            None => None,
+        },
+    };
+    core.write(Content::default(), vec![Effect::Pending(reply, pending.map(Box::new))]);
     Ok(())
 }
 
-fn pending_of(core: &Core, resident: &Resident) -> Result<Pending, Stopped> {
-    let record = &resident.record;
+/// A query changes nothing. So an instance that is not in memory is not loaded, which would suspend
+/// it if its history did not fit its code: without its code, it is not known what it waits for.
+fn pending_of(
+    core: &Core,
+    record: &InstanceRecord,
+    execution: Option<&Execution>,
+) -> Result<Pending, Stopped> {
     if record.runtime_status.is_finished() {
         return Ok(Pending::default());
     }
-    if let Some(execution) = &resident.execution {
+    if let Some(execution) = execution {
         return Ok(execution.pending());
     }
-    // A suspended instance has no execution in memory, and is not to continue with this one.
     let past = core.store.history(record)?;
     Ok(replay(&core.env, record, &past).map(|it| it.pending()).unwrap_or_default())
 }
