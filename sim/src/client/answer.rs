@@ -44,8 +44,7 @@ impl Asked {
         holds(fits(&seen), || {
             let statuses = seen.statuses();
             format!(
-                "I16 an answer fits no state that there was meanwhile: {} is answered with \
-                 {answer:?}, and was {statuses}",
+                "I16 no state of {} during the request fits the answer {answer:?}: it was {statuses}",
                 self.id
             )
         })
