@@ -302,7 +302,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] or [`StoreError::Unavailable`] while
-    /// commits wait for another resource; or the error that kept the store from answering.
+    /// commits wait for another resource; [`StoreError::ReadOnly`] if the store is open for reading
+    /// only; or the error that kept the store from answering.
     fn check_room(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -59,6 +59,11 @@ impl Reader {
         self.health.has_failed()
     }
 
+    /// Whether the store was opened for reading only, so that no write of this partition succeeds.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self.store.check_room(), Err(StoreError::ReadOnly))
+    }
+
     pub(super) fn instance(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, Stopped> {
         self.check(self.store.instance(id))
     }

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 use super::core::Core;
 use super::episode::replay;
 use super::reader::Stopped;
+use super::resident::Resident;
 use super::residents::Residents;
 use crate::engine::Execution;
 use crate::hub::commit::write::{Content, Effect};
@@ -86,19 +87,20 @@ pub(super) fn pending(
     id: &InstanceId,
     reply: PendingReply,
 ) -> Result<(), Stopped> {
-    let pending = match residents.peek(id) {
-        Some(resident) => Some(pending_of(core, &resident.record, resident.execution.as_ref())?),
-        None => match residents.record(&core.store, id)? {
-            Some(record) => Some(pending_of(core, &record, None)?),
-            None => None,
-        },
+    // Loading suspends an instance that does not fit its code, which this store could not record.
+    let pending = if core.store.is_read_only() {
+        let record = residents.record(&core.store, id)?;
+        record.map(|record| pending_of(core, &record, None)).transpose()?
+    } else {
+        let of = |core: &mut Core, resident: &mut Resident| {
+            pending_of(core, &resident.record, resident.execution.as_ref())
+        };
+        residents.with(core, id, of)?.transpose()?
     };
     core.write(Content::default(), vec![Effect::Pending(reply, pending.map(Box::new))]);
     Ok(())
 }
 
-/// A query changes nothing. So an instance that is not in memory is not loaded, which would suspend
-/// it if its history did not fit its code: without its code, it is not known what it waits for.
 fn pending_of(
     core: &Core,
     record: &InstanceRecord,
@@ -110,6 +112,7 @@ fn pending_of(
     if let Some(execution) = execution {
         return Ok(execution.pending());
     }
+    // A suspended instance has no execution in memory, and is not to continue with this one.
     let past = core.store.history(record)?;
     Ok(replay(&core.env, record, &past).map(|it| it.pending()).unwrap_or_default())
 }
