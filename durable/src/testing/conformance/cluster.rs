@@ -73,7 +73,7 @@ pub const CLUSTER_POINTS: &[(&str, ClusterPoint)] =
 #[macro_export]
 macro_rules! __cluster_conformance_tests {
     (@each $then:ident $given:tt) => {
-        $crate::__cluster_conformance_tests! {
+        $crate::__conformance_tests! {
             @$then $given
             a_partition_has_one_owner
             a_silent_owner_is_replaced_and_fenced
@@ -85,17 +85,6 @@ macro_rules! __cluster_conformance_tests {
             a_parked_partition_is_not_claimed
             the_nodes_share_a_clock
         }
-    };
-    (@tests [$under_test:expr] $($point:ident)*) => {
-        $(
-            #[test]
-            fn $point() {
-                $crate::testing::conformance::$point(&$under_test);
-            }
-        )*
-    };
-    (@table [] $($point:ident)*) => {
-        &[$((stringify!($point), $point)),*]
     };
     ($under_test:expr $(,)?) => {
         $crate::__cluster_conformance_tests! { @each tests [$under_test] }
