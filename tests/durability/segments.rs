@@ -3,14 +3,15 @@
 //!
 //! sled's file is a log in segments. A segment begins with a header: the position in the log at
 //! which the segment begins, and a *stable* position, up to which the log had been written at that
-//! time. After a crash, sled looks for damage only in the segment of the latest stable position
-//! that it finds and in later ones, and assumes that everything before is intact. Therefore, in the
-//! record of a run:
+//! time. When sled opens, it writes a *snapshot*, a file that says which parts of the log are in use
+//! and up to which position that is known. After a crash, sled looks for damage only in the segment
+//! of the latest stable position or snapshot that it finds and in later ones, and assumes that
+//! everything before is intact. What it finds after a gap in the log, it discards, and writes the log
+//! again from there. Therefore, in the record of a run:
 //!
 //! 1. When a header is written, the log is durable up to the segment of its stable position.
 //! 2. No segment is overwritten in which sled would look for damage, if the power failed now and left
-//!    only what is durable. This does not hold for small segments, if two batches in a row are larger
-//!    than a segment (`docs/design.md`).
+//!    only what is durable.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,8 +26,8 @@ struct Header {
     stable: u64,
 }
 
-/// The size of segments for which the second rule holds.
-const LARGE: u64 = 4 * 1024 * 1024;
+/// The folder of sled.
+const FOLDER: &str = "hub/sled";
 
 /// A write to the file that may not be durable.
 struct Write {
@@ -41,11 +42,43 @@ struct Segments {
     size: u64,
     current: BTreeMap<u64, Header>,
     durable: BTreeMap<u64, Header>,
+    snapshots: Snapshots,
     unsynced: Vec<Write>,
     made_durable: usize,
     /// The number of writes that a sync in progress will make durable.
     begun: BTreeMap<u64, usize>,
     wrong: Vec<String>,
+}
+
+/// The positions of sled's snapshots.
+#[derive(Default)]
+struct Snapshots {
+    newest: u64,
+    /// The newest that a sync of the folder in progress will make durable.
+    begun: BTreeMap<u64, u64>,
+    durable: u64,
+}
+
+impl Snapshots {
+    /// Follows what happens in sled's folder. A snapshot is synced before it gets its name,
+    /// `snap.` and its position.
+    fn apply(&mut self, Entry { path, deed }: &Entry) {
+        match deed {
+            Deed::RenameTo(to) => {
+                let name = to.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let position = name.strip_prefix("snap.").map(|hex| u64::from_str_radix(hex, 16));
+                self.newest = position.and_then(Result::ok).unwrap_or_default().max(self.newest);
+            }
+            Deed::Sync(Sync::Begins, number) if path == Path::new(FOLDER) => {
+                self.begun.insert(*number, self.newest);
+            }
+            Deed::Sync(Sync::Ends, number) if path == Path::new(FOLDER) => {
+                let durable = self.begun.remove(number).unwrap_or_default();
+                self.durable = durable.max(self.durable);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The faults in the record of a run that created the hub in `root/hub`.
@@ -57,13 +90,19 @@ pub(crate) fn faults(entries: &[Entry], root: &Path) -> Vec<String> {
         size: size.parse().unwrap(),
         current: BTreeMap::new(),
         durable: BTreeMap::new(),
+        snapshots: Snapshots::default(),
         unsynced: Vec::new(),
         made_durable: 0,
         begun: BTreeMap::new(),
         wrong: Vec::new(),
     };
-    let of_file = entries.iter().filter(|entry| entry.path == Path::new("hub/sled/db"));
-    of_file.for_each(|entry| segments.apply(&entry.deed));
+    for entry in entries.iter().filter(|entry| entry.path.starts_with(FOLDER)) {
+        if entry.path == Path::new(FOLDER).join("db") {
+            segments.apply(&entry.deed);
+        } else {
+            segments.snapshots.apply(entry);
+        }
+    }
     segments.wrong
 }
 
@@ -91,6 +130,8 @@ impl Segments {
         let (segment, within) = (offset / self.size, offset % self.size);
         let header = (within == 0).then(|| self.header(data)).flatten();
         if let Some(header) = header {
+            // What comes later in the log was discarded when sled opened.
+            self.durable.retain(|_, other| other.position < header.position);
             self.check(segment, header);
             self.current.insert(segment, header);
         }
@@ -123,9 +164,9 @@ impl Segments {
         }
         let others = self.durable.iter().filter(|(other, _)| **other != segment);
         let stable = others.map(|(_, header)| header.stable).max().unwrap_or_default();
+        let stable = stable.max(self.snapshots.durable);
         if let Some(old) = self.durable.get(&segment)
             && old.position >= start(stable)
-            && self.size >= LARGE
         {
             self.wrong.push(format!("{header:?} overwrites {old:?}, and {stable} is stable"));
         }

@@ -130,11 +130,15 @@ impl SledTree {
     /// sled splits and merges the nodes that a batch changed when a call next visits them, even to read
     /// them. Such writes would add up without a sync, so all keys are visited now. Between two syncs,
     /// less than a segment must be written (`docs/design.md`, assumption 9); if that is not certain,
-    /// this syncs on the way.
+    /// this syncs on the way. How much the batch itself has written is not known: `flush` does not
+    /// count what a thread of sled has written before.
     pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
         let is_small = self.segment < SEGMENT;
         let at_once = if is_small { KEYS_AT_ONCE_IF_SMALL } else { KEYS_AT_ONCE };
-        let mut unsynced = if is_small || keys.len() > at_once { self.flush()? } else { 0 };
+        if is_small || keys.len() > at_once {
+            self.sync()?;
+        }
+        let mut unsynced = 0;
         for keys in keys.chunks(at_once) {
             if unsynced > self.segment / 8 {
                 self.sync_file()?;
