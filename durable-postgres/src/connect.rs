@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable::store::{Durability, StoreError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -132,7 +133,7 @@ pub(crate) async fn connect_for_users(
         client.session = session(&client).await?;
         Ok(client)
     };
-    time::timeout(options.timeout, prepare).await.unwrap_or_else(|_late| Err(late()))
+    answer(options.timeout, CONNECT, prepare).await?
 }
 
 async fn session(client: &Client) -> Result<Session, StoreError> {
@@ -142,8 +143,18 @@ async fn session(client: &Client) -> Result<Session, StoreError> {
     Ok(Session { pid: row.get(0), began: row.get(1) })
 }
 
-fn late() -> StoreError {
-    StoreError::unavailable(CONNECT, io::Error::from(io::ErrorKind::TimedOut))
+/// Waits for an answer of the server, but not longer than `limit`. A proxy or a pooler may keep a
+/// connection open that is of no use any more, so nothing is awaited without a limit.
+///
+/// # Errors
+/// The answer did not come in time; the connection is of no use any more.
+pub(crate) async fn answer<T>(
+    limit: Duration,
+    doing: &str,
+    answer: impl Future<Output = T>,
+) -> Result<T, StoreError> {
+    let late = |_| StoreError::unavailable(doing, io::Error::from(io::ErrorKind::TimedOut));
+    time::timeout(limit, answer).await.map_err(late)
 }
 
 /// Opens a connection, whose background task runs on `handle`.
@@ -161,8 +172,7 @@ pub(crate) async fn connect_notified(
     notified: Option<Notified>,
 ) -> Result<Connection, StoreError> {
     // The time limit of the driver is for the network connection only.
-    let connected = time::timeout(options.timeout, prepare(options, handle, notified)).await;
-    connected.unwrap_or_else(|_late| Err(late()))
+    answer(options.timeout, CONNECT, prepare(options, handle, notified)).await?
 }
 
 async fn prepare(

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -82,14 +81,13 @@ impl Sessions {
     /// Waits for an answer of the server, at most as long as the options say.
     ///
     /// # Errors
-    /// The answer did not come in time; the connection is of no use any more.
+    /// As for [`connect::answer`].
     pub(crate) async fn answer<T>(
         &self,
         doing: &str,
         answer: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
-        let late = |_| StoreError::unavailable(doing, io::Error::from(io::ErrorKind::TimedOut));
-        time::timeout(self.options.timeout, answer).await.map_err(late)
+        connect::answer(self.options.timeout, doing, answer).await
     }
 
     /// Runs a query to its end, again and again while the database cannot be reached.

@@ -74,7 +74,8 @@ impl PostgresStore {
         let sessions = Sessions::new(options, handle.clone());
         let opened = handle.spawn(async move {
             let mut client = sessions.connect().await?;
-            schema::migrate(&mut client, sessions.schema()).await?;
+            let migrated = schema::migrate(&mut client, sessions.schema());
+            sessions.answer("cannot read or create the tables", migrated).await??;
             Ok::<_, StoreError>(sessions)
         });
         let sessions =

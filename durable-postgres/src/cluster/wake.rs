@@ -14,6 +14,7 @@ use durable::store::StoreError;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use crate::connect::{self, Connection, Notified};
@@ -109,7 +110,7 @@ impl Wake {
                     self.listens.notify_waiters();
                     // PostgreSQL does not keep notifications for sessions that do not listen.
                     self.signal(|signals| signals.arrived = true);
-                    self.serve(&client).await;
+                    self.serve(&client, options.timeout).await;
                     self.listening.store(false, Ordering::Release);
                 }
                 Err(error) => {
@@ -136,33 +137,42 @@ impl Wake {
             });
         });
         let client = connect::connect_notified(options, handle, Some(notified)).await?;
-        // Another session may still hold the lock if this connection replaces one that broke.
-        let lock = "SELECT pg_try_advisory_lock($1)";
-        let row = client.query_one(lock, &[&lock_key(node)]).await.map_err(failed(doing))?;
-        if !row.get::<_, bool>(0) {
-            return Err(StoreError::backend(doing, "the lock of this node is held"));
-        }
-        let listen = format!("SET synchronous_commit = off; LISTEN {}", channel(node));
-        client.batch_execute(&listen).await.map_err(failed(doing))?;
+        connect::answer(options.timeout, doing, listen(&client, node)).await??;
         Ok(client)
     }
 
     /// Sends notifications until the connection breaks.
-    async fn serve(&self, client: &Connection) {
+    async fn serve(&self, client: &Connection, limit: Duration) {
         while !client.is_closed() && !self.stopped.load(Ordering::Acquire) {
             let outgoing =
                 std::mem::take(&mut *self.outgoing.lock().unwrap_or_else(PoisonError::into_inner));
-            if outgoing.is_empty() {
-                drop(time::timeout(CHECK_EVERY, self.send.notified()).await);
+            if outgoing.is_empty() && time::timeout(CHECK_EVERY, self.send.notified()).await.is_ok()
+            {
                 continue;
             }
+            // Without nodes to notify, this checks the connection.
             let (channels, payloads) = channels(&outgoing);
-            if client.execute(NOTIFY, &[&channels, &payloads]).await.is_err() {
+            let parameters: [&(dyn ToSql + Sync); 2] = [&channels, &payloads];
+            let sent = client.execute(NOTIFY, &parameters);
+            if !matches!(connect::answer(limit, "cannot notify", sent).await, Ok(Ok(_))) {
                 return;
             }
             time::sleep(SEND_EVERY).await;
         }
     }
+}
+
+/// Takes the lock of a node, and listens.
+async fn listen(client: &Connection, node: Uuid) -> Result<(), StoreError> {
+    let doing = "cannot listen";
+    // Another session may still hold the lock if this connection replaces one that broke.
+    let lock = "SELECT pg_try_advisory_lock($1)";
+    let row = client.query_one(lock, &[&lock_key(node)]).await.map_err(failed(doing))?;
+    if !row.get::<_, bool>(0) {
+        return Err(StoreError::backend(doing, "the lock of this node is held"));
+    }
+    let listen = format!("SET synchronous_commit = off; LISTEN {}", channel(node));
+    client.batch_execute(&listen).await.map_err(failed(doing))
 }
 
 /// Notifies each channel.

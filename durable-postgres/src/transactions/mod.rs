@@ -186,8 +186,8 @@ impl PostgresTransactions {
         let (client, statements) = lease.parts();
         let answer = self.pool.answer(BEGIN, client.transaction()).await?;
         let transaction = answer.map_err(failed(BEGIN))?;
-        let Found { result, at } =
-            key.look(&transaction, statements).await.map_err(failed(BEGIN))?;
+        let found = self.pool.answer(BEGIN, key.look(&transaction, statements)).await?;
+        let Found { result, at } = found.map_err(failed(BEGIN))?;
         let ended = match result {
             Some(result) => Err(effect.decode(&result)),
             // Whatever becomes of the body, it does not run again.

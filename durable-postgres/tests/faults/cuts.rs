@@ -5,7 +5,7 @@ use std::time::Duration;
 use durable_postgres::PostgresStore;
 
 use crate::cluster;
-use crate::ledger::{Ledger, options};
+use crate::ledger::{Ledger, Sql, options};
 use crate::proxy::{Direction, End, Proxy};
 
 /// Commits until the next commit is of a kind that this connection has prepared. It is always the same
@@ -77,6 +77,34 @@ fn a_commit_that_gets_no_answer_is_written_once() {
             proxy.cut(direction, 0, End::Silent);
             ledger.check(&store);
             assert!(proxy.has_cut());
+        }
+    }
+}
+
+/// The same while the store connects and creates its tables. It is an error, and nothing waits forever.
+#[test]
+fn a_store_that_gets_no_answer_while_it_connects_is_an_error() {
+    let sql = Sql::connect();
+    let proxy = Proxy::start(cluster::shared().address());
+    let (ample, short) = (Duration::from_secs(30), Duration::from_millis(300));
+    let connect = |schema: &str, limit| {
+        let options = options(schema, Some(proxy.port())).timeout(limit);
+        sql.finish_within(2 * ample, PostgresStore::connect_with(options))
+    };
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        let before = proxy.passed(direction);
+        connect(&cluster::unique("connect"), ample).expect("a store");
+        let all = proxy.passed(direction) - before;
+        for twelfth in 0..12 {
+            let (bytes, schema) = (all * twelfth / 12, cluster::unique("connect"));
+            proxy.cut(direction, bytes, End::Silent);
+            let error = connect(&schema, short).expect_err("no answer");
+            assert!(error.is_transient(), "after {bytes} bytes {direction:?}: {error:?}");
+            assert!(proxy.has_cut(), "after {bytes} bytes {direction:?}: {error:?}");
+            sql.run(&format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE application_name = '{schema}'"
+            ));
         }
     }
 }

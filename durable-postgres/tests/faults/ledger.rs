@@ -1,5 +1,7 @@
 //! A sequence of commits whose content says whether each was written exactly once, and in order.
 
+use std::time::Duration;
+
 use durable::InstanceId;
 use durable::protocol::{
     EventKind, ExecutionId, HistoryEvent, HubRecord, InstanceRecord, Json, MessageId, PartitionId,
@@ -136,6 +138,12 @@ impl Sql {
 
     pub(crate) fn run(&self, sql: &str) {
         self.runtime.block_on(self.client.batch_execute(sql)).expect("a statement");
+    }
+
+    /// Runs a future, which must end within this time.
+    pub(crate) fn finish_within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> T {
+        let ended = self.runtime.block_on(async { tokio::time::timeout(limit, future).await });
+        ended.expect("it does not wait forever")
     }
 
     pub(crate) fn number(&self, sql: &str) -> i64 {
