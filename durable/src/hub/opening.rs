@@ -106,7 +106,7 @@ pub(crate) fn open_with<T>(
         clock,
     };
     let (claimed, of_attempts) = parts.claim(count)?;
-    let (threads, readers, started) = start(&parts, claimed, &kept)?;
+    let (threads, for_clients, started) = start(&parts, claimed, &kept)?;
     let inner = Inner {
         registry,
         store: RwLock::new(Some(store)),
@@ -123,7 +123,7 @@ pub(crate) fn open_with<T>(
         time: time.filter(|_| !drive.is_simulated()),
         clock: parts.clock,
         threads,
-        readers,
+        for_clients,
         notes: of_attempts,
         nodes,
         stopping: Stopping::default(),

@@ -29,7 +29,7 @@ use super::recovery::takeover::{OfAttempts, Takeovers};
 use super::settings::Settings;
 use super::telemetry::lifecycle::Lifecycle;
 use super::telemetry::lines::{self, Kept};
-use super::threads::{Readers, Threads};
+use super::threads::{StoreThreads, Threads};
 use super::time::clock::Clock;
 use super::time::timer::Timer;
 use super::time::virtual_time::VirtualTime;
@@ -39,8 +39,8 @@ use crate::protocol::PartitionId;
 use crate::registry::Registry;
 use crate::store::{Node, PartitionState, Store, chain};
 
-/// The threads of a hub, its readers, and what else its start has made.
-pub(crate) type Started<T> = Result<(Threads, Arc<Readers>, T), OpenError>;
+/// The threads of a hub, those that use the store for clients, and what else its start has made.
+pub(crate) type Started<T> = Result<(Threads, StoreThreads, T), OpenError>;
 
 /// The partitions of a hub, claimed but not running.
 pub(crate) struct Claimed {
@@ -138,7 +138,7 @@ impl Parts {
         let count = partitions.len();
         let threads = Threads::new(Arc::clone(&self.health));
         let drive = self.activities.drive.clone();
-        let readers = Readers::new(threads.clone(), drive);
+        let for_clients = StoreThreads::new(&threads, drive);
         let start = || {
             for claimed in partitions {
                 self.start_partition(&threads, &committer, None, claimed, || ())?;
@@ -155,7 +155,7 @@ impl Parts {
             if let Some(probation) = recovery.and_then(|begun| self.probation(begun)) {
                 threads.start("durable-recovery", move || probation.run())?;
             }
-            readers.start()?;
+            for_clients.start(self.nodes.is_some())?;
             Ok(supervisor)
         };
         let start = || {
@@ -170,7 +170,7 @@ impl Parts {
             Ok(()) => {
                 lines::opened(kept, count, &*self.store, &self.registry);
                 threads.begin();
-                Ok((threads, readers, ()))
+                Ok((threads, for_clients, ()))
             }
             // No thread has begun its work, and all of them end.
             Err(refused) => {

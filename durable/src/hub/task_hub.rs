@@ -13,7 +13,7 @@ use super::recovery::takeover::OfAttempts;
 use super::shutdown::Stopping;
 use super::telemetry::lifecycle::LifecycleSource;
 use super::telemetry::lines::Kept;
-use super::threads::{Readers, Threads};
+use super::threads::{Pool, StoreThreads, Threads};
 use super::time::clock::Clock;
 use super::time::virtual_time::VirtualTime;
 use super::work::activities::Activities;
@@ -92,7 +92,7 @@ pub(super) struct Inner {
     /// The hub's clock, shared with its partitions.
     pub(super) clock: Clock,
     pub(super) threads: Threads,
-    pub(super) readers: Arc<Readers>,
+    pub(super) for_clients: StoreThreads,
     /// What an orderly shutdown removes, so that the next opening knows of it.
     pub(super) notes: OfAttempts,
     /// The other processes, if the store lets several share the hub.
@@ -131,12 +131,28 @@ impl TaskHub {
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, HubError> {
+        self.on(&self.inner.for_clients.reads, read).await
+    }
+
+    /// Sends something to another node on a thread that may block.
+    pub(super) async fn ask_store(
+        &self,
+        ask: impl FnOnce(&dyn Store) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), HubError> {
+        self.on(&self.inner.for_clients.asks, ask).await
+    }
+
+    async fn on<T: Send + 'static>(
+        &self,
+        pool: &Arc<Pool>,
+        work: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, HubError> {
         self.check()?;
         let store = self.store().ok_or(HubError::ShutDown)?;
         let (reply, result) = oneshot::channel();
-        self.inner.readers.submit(move || {
-            let result = read(&*store);
-            // Before the reply, so that a shutdown waiting for this read can proceed.
+        pool.submit(move || {
+            let result = work(&*store);
+            // Before the reply, so that a shutdown that waits for this can proceed.
             drop(store);
             drop(reply.send(result));
         });
@@ -178,7 +194,7 @@ impl Drop for Inner {
         }
         self.close();
         self.mailboxes.stop_all();
-        self.readers.close();
+        self.for_clients.close();
         self.activities.timer.close();
     }
 }

@@ -5,8 +5,8 @@
 //!    and fails the hub with its text and the name of the thread.
 //! 2. Either all threads of a hub start or none does any work: each waits at the [`Gate`] until the
 //!    last one has been started.
-//! 3. Reads of the store for clients run on threads of the hub, never on the runtime's blocking
-//!    pool, which hanging activities may fill.
+//! 3. Clients use the store on threads of the hub, never on the runtime's blocking pool, which
+//!    hanging activities may fill.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -19,8 +19,8 @@ use super::health::Health;
 use super::time::wait::Deadline;
 use crate::panics;
 
-/// The maximum number of reader threads.
-const READERS_MAX: usize = 4;
+/// The maximum number of threads of a pool.
+const POOL_MAX: usize = 4;
 
 /// Counts running work, by name.
 #[derive(Debug, Default)]
@@ -172,9 +172,38 @@ fn thread_name() -> String {
     thread::current().name().unwrap_or("a thread").to_owned()
 }
 
-/// The threads that read the store for clients: one permanent thread, and more under load.
+/// The threads on which clients use the store.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreThreads {
+    pub(crate) reads: Arc<Pool>,
+    /// Send requests to other nodes. They wait as long as the store cannot be written, and no read
+    /// must wait for that.
+    pub(crate) asks: Arc<Pool>,
+}
+
+impl StoreThreads {
+    pub(crate) fn new(threads: &Threads, drive: Drive) -> Self {
+        let pool = |name| Arc::new(Pool::new(name, threads.clone(), drive.clone()));
+        Self { reads: pool("durable-read"), asks: pool("durable-ask") }
+    }
+
+    /// Starts the permanent threads.
+    pub(crate) fn start(&self, has_nodes: bool) -> io::Result<()> {
+        self.reads.start()?;
+        if has_nodes { self.asks.start() } else { Ok(()) }
+    }
+
+    /// Runs the queued jobs, then ends the threads.
+    pub(crate) fn close(&self) {
+        self.reads.close();
+        self.asks.close();
+    }
+}
+
+/// One permanent thread, and more under load.
 #[derive(Debug)]
-pub(crate) struct Readers {
+pub(crate) struct Pool {
+    name: &'static str,
     queue: Mutex<Queue>,
     work: Condvar,
     threads: Threads,
@@ -191,13 +220,13 @@ struct Queue {
     closed: bool,
 }
 
-impl Readers {
-    pub(crate) fn new(threads: Threads, drive: Drive) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), work: Condvar::new(), threads, drive })
+impl Pool {
+    fn new(name: &'static str, threads: Threads, drive: Drive) -> Self {
+        Self { name, queue: Mutex::default(), work: Condvar::new(), threads, drive }
     }
 
     /// Starts the first thread.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
+    fn start(self: &Arc<Self>) -> io::Result<()> {
         self.queue().threads = 1;
         self.start_one(1)
     }
@@ -214,7 +243,7 @@ impl Readers {
         }
         queue.waiting.push_back(Box::new(work));
         let number = queue.threads + 1;
-        let wants_more = queue.idle < queue.waiting.len() && number <= READERS_MAX;
+        let wants_more = queue.idle < queue.waiting.len() && number <= POOL_MAX;
         queue.threads += usize::from(wants_more);
         let is_awaited = queue.idle > 0;
         drop(queue);
@@ -228,15 +257,14 @@ impl Readers {
         }
     }
 
-    /// Runs the queued jobs, then ends.
-    pub(crate) fn close(&self) {
+    fn close(&self) {
         self.queue().closed = true;
         self.work.notify_all();
     }
 
     fn start_one(self: &Arc<Self>, number: usize) -> io::Result<()> {
-        let readers = Arc::clone(self);
-        self.threads.start(format!("durable-read-{number}"), move || readers.run())
+        let pool = Arc::clone(self);
+        self.threads.start(format!("{}-{number}", self.name), move || pool.run())
     }
 
     fn run(&self) {

@@ -150,7 +150,7 @@ impl Inner {
         }
         self.stop_nodes();
         self.mailboxes.stop_all();
-        self.readers.close();
+        self.for_clients.close();
         self.activities.timer.close();
         let store = self.store.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(store) = &store {

@@ -95,7 +95,7 @@ impl TaskHub {
         ask: &Ask,
     ) -> Result<(), HubError> {
         let encoded = serde_json::to_string(ask);
-        let sent = self.read(move |store| {
+        let sent = self.ask_store(move |store| {
             let body = encoded.map_err(|error| StoreError::backend("cannot encode", error))?;
             let cluster = store.cluster().ok_or_else(|| {
                 StoreError::backend("cannot send a request", "the store has no cluster")

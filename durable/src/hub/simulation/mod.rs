@@ -29,7 +29,7 @@ use super::partition::Partition;
 use super::parts::{Claimed, Parts, Started};
 use super::sizes::Sizes;
 use super::task_hub::TaskHub;
-use super::threads::{Readers, Threads};
+use super::threads::{StoreThreads, Threads};
 use super::time::virtual_time::VirtualTime;
 use crate::panics;
 use crate::protocol::{FailureDetails, InstanceRecord, PartitionId, Timestamp};
@@ -356,8 +356,8 @@ fn start(parts: &Parts, claimed: Claimed) -> Started<Built> {
         None => None,
     };
     let threads = Threads::new(Arc::clone(&parts.health));
-    let readers = Readers::new(threads.clone(), Drive::Simulated);
-    Ok((threads, readers, (actors, commits, node)))
+    let for_clients = StoreThreads::new(&threads, Drive::Simulated);
+    Ok((threads, for_clients, (actors, commits, node)))
 }
 
 /// Joins the other processes of the hub.
