@@ -1,8 +1,9 @@
 //! Points in time as they are stored: microseconds, UTC.
 
 use std::fmt;
+use std::time::Duration;
 
-use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, in microseconds, UTC.
@@ -19,72 +20,71 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// assert_eq!(end.to_string(), "1970-01-01T00:01:01.000000Z");
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(DateTime<Utc>);
+pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The last point in time that `chrono` can represent, in whole microseconds.
-    pub const MAX: Self = {
-        let micros = DateTime::<Utc>::MAX_UTC.timestamp_micros();
-        match DateTime::from_timestamp_micros(micros) {
-            Some(end) => Self(end),
-            None => panic!("the end of all calendars is a date"),
-        }
-    };
+    const MIN: Self = Self(DateTime::<Utc>::MIN_UTC.timestamp_micros());
 
-    /// Cuts `time` to microseconds, so that it equals itself after it is stored and read.
+    /// The last point in time that `chrono` can represent, in whole microseconds.
+    pub const MAX: Self = Self(DateTime::<Utc>::MAX_UTC.timestamp_micros());
+
+    /// Cuts `time` to microseconds, so that it equals itself after it is stored and read. A time in a
+    /// leap second becomes one in the second after it.
     pub fn new(time: DateTime<Utc>) -> Self {
-        Self(time.trunc_subsecs(6))
+        Self(time.timestamp_micros()).min(Self::MAX)
     }
 
     /// The same point in time for `chrono`.
     pub fn to_datetime(self) -> DateTime<Utc> {
-        self.0
+        // Every `Timestamp` is in the range of `chrono`.
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
     /// The time after this delay, or the last time that can be represented.
     #[must_use]
-    pub fn after(self, duration: std::time::Duration) -> Self {
-        let later = TimeDelta::from_std(duration).ok();
-        let later = later.and_then(|duration| self.0.checked_add_signed(duration));
-        later.map_or(Self::MAX, Self::new)
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add_unsigned(micros(duration))).min(Self::MAX)
     }
 
     /// The time this long ago at this point, or the first time that can be represented.
-    pub(crate) fn before(self, duration: std::time::Duration) -> Self {
-        let earlier = TimeDelta::from_std(duration).ok();
-        let earlier = earlier.and_then(|duration| self.0.checked_sub_signed(duration));
-        earlier.map_or(Self(DateTime::<Utc>::MIN_UTC), Self::new)
+    pub(crate) fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub_unsigned(micros(duration))).max(Self::MIN)
     }
 
     /// The time from `earlier` to this point; zero if this is not later.
-    pub fn since(self, earlier: Self) -> std::time::Duration {
-        (self.0 - earlier.0).to_std().unwrap_or_default()
+    pub fn since(self, earlier: Self) -> Duration {
+        if self > earlier {
+            Duration::from_micros(self.0.abs_diff(earlier.0))
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// The time this many microseconds after 1970, if it is a valid date.
     pub fn from_micros(micros: i64) -> Option<Self> {
-        DateTime::from_timestamp_micros(micros).map(Self)
+        (Self::MIN..=Self::MAX).contains(&Self(micros)).then_some(Self(micros))
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.digits() {
             Some(digits) => f.write_str(std::str::from_utf8(&digits).unwrap_or_default()),
-            None => write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.6fZ")),
+            None => write!(f, "{}", self.to_datetime().format("%Y-%m-%dT%H:%M:%S%.6fZ")),
         }
     }
 }
 
 impl Timestamp {
-    /// The text of a time in one of the years 0 to 9999, outside leap seconds. Lists and histories
-    /// have many times, and interpreting a format takes 10 times as long.
+    /// The text of a time in one of the years 0 to 9999. Lists and histories have many times, and
+    /// interpreting a format takes 10 times as long.
     fn digits(self) -> Option<[u8; 27]> {
-        let micros = self.0.timestamp_subsec_micros();
-        let year = u32::try_from(self.0.year()).ok().filter(|year| *year <= 9999)?;
-        if micros >= 1_000_000 {
-            return None;
-        }
+        let time = self.to_datetime();
+        let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let mut put = |end: usize, mut number: u32| {
             for digit in text[..end].iter_mut().rev().take_while(|byte| byte.is_ascii_digit()) {
@@ -93,12 +93,12 @@ impl Timestamp {
             }
         };
         put(4, year);
-        put(7, self.0.month());
-        put(10, self.0.day());
-        put(13, self.0.hour());
-        put(16, self.0.minute());
-        put(19, self.0.second());
-        put(26, micros);
+        put(7, time.month());
+        put(10, time.day());
+        put(13, time.hour());
+        put(16, time.minute());
+        put(19, time.second());
+        put(26, time.timestamp_subsec_micros());
         Some(text)
     }
 }
@@ -119,7 +119,7 @@ impl Serialize for Timestamp {
                 None => serializer.collect_str(self),
             }
         } else {
-            serializer.serialize_i64(self.0.timestamp_micros())
+            serializer.serialize_i64(self.0)
         }
     }
 }
@@ -142,10 +142,31 @@ mod tests {
 
     #[test]
     fn the_last_time_is_the_same_after_storing() {
-        let never = Timestamp::default().after(std::time::Duration::MAX);
+        let never = Timestamp::default().after(Duration::MAX);
         assert_eq!(never, Timestamp::MAX);
         assert_eq!(read_value::<Timestamp>(&written(&never)).unwrap(), never);
         assert_eq!(Timestamp::new(never.to_datetime()), never);
+    }
+
+    #[test]
+    fn a_time_in_a_leap_second_is_the_same_after_storing() {
+        let time = Timestamp::new(DateTime::from_timestamp(1_483_228_799, 1_500_000_000).unwrap());
+        assert_eq!(time.to_string(), "2017-01-01T00:00:00.500000Z");
+        assert_eq!(read_value::<Timestamp>(&written(&time)).unwrap(), time);
+    }
+
+    #[test]
+    fn a_time_cannot_leave_the_range_of_dates() {
+        assert_eq!(Timestamp::MIN.before(Duration::from_micros(1)), Timestamp::MIN);
+        assert_eq!(Timestamp::MAX.after(Duration::from_micros(1)), Timestamp::MAX);
+        assert_eq!(Timestamp::new(DateTime::<Utc>::MAX_UTC), Timestamp::MAX);
+        for (micros, range) in [(Timestamp::MIN.0, -1), (Timestamp::MAX.0, 1)] {
+            assert!(Timestamp::from_micros(micros).is_some());
+            assert!(Timestamp::from_micros(micros + range).is_none());
+            assert_eq!(Timestamp::new(Timestamp(micros).to_datetime()), Timestamp(micros));
+        }
+        let all = Timestamp::MAX.since(Timestamp::MIN);
+        assert_eq!(Timestamp::MIN.after(all), Timestamp::MAX);
     }
 
     #[test]
@@ -162,10 +183,9 @@ mod tests {
             -62_167_219_200_000_000,
             -62_167_219_200_000_001,
         ];
-        let leap = DateTime::from_timestamp(1_483_228_799, 1_500_000_000).unwrap();
         let times = micros.map(|micros| Timestamp::from_micros(micros).unwrap());
-        for time in times.into_iter().chain([Timestamp::MAX, Timestamp(leap)]) {
-            let text = time.0.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        for time in times.into_iter().chain([Timestamp::MIN, Timestamp::MAX]) {
+            let text = time.to_datetime().format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
             assert_eq!(time.to_string(), text);
             assert_eq!(serde_json::to_string(&time).unwrap(), format!("\"{text}\""));
         }

@@ -51,15 +51,24 @@ pub(super) struct Running {
 type Tasks = HashMap<i32, Entry, DefaultHasher>;
 
 #[derive(Debug, Default)]
-pub(super) struct Entries(HashMap<ExecutionId, Tasks, DefaultHasher>);
+pub(super) struct Entries {
+    executions: HashMap<ExecutionId, Tasks, DefaultHasher>,
+    /// Empty tables that keep their memory for the next executions: a table that grows with each
+    /// fan-out would be copied ten times.
+    spare: Vec<Tasks>,
+}
+
+/// How many empty tables are kept, and how many jobs they may have room for.
+const SPARE_MAX: usize = 16;
+const SPARE_ROOM_MAX: usize = 4096;
 
 impl Entries {
     pub(super) fn get_mut(&mut self, (execution, task): &JobKey) -> Option<&mut Entry> {
-        self.0.get_mut(execution)?.get_mut(task)
+        self.executions.get_mut(execution)?.get_mut(task)
     }
 
     pub(super) fn get(&self, (execution, task): &JobKey) -> Option<&Entry> {
-        self.0.get(execution)?.get(task)
+        self.executions.get(execution)?.get(task)
     }
 
     pub(super) fn get_or_insert(
@@ -67,7 +76,9 @@ impl Entries {
         (execution, task): JobKey,
         new: impl FnOnce() -> Entry,
     ) -> &mut Entry {
-        self.0.entry(execution).or_default().entry(task).or_insert_with(new)
+        let Self { executions, spare } = self;
+        let tasks = executions.entry(execution).or_insert_with(|| spare.pop().unwrap_or_default());
+        tasks.entry(task).or_insert_with(new)
     }
 
     /// Changes an entry, and removes it if it is empty afterwards.
@@ -76,13 +87,17 @@ impl Entries {
         (execution, task): &JobKey,
         change: impl FnOnce(&mut Entry) -> T,
     ) -> Option<T> {
-        let tasks = self.0.get_mut(execution)?;
+        let tasks = self.executions.get_mut(execution)?;
         let entry = tasks.get_mut(task)?;
         let result = change(entry);
         if entry.is_empty() {
             tasks.remove(task);
             if tasks.is_empty() {
-                self.0.remove(execution);
+                let emptied = self.executions.remove(execution);
+                if self.spare.len() < SPARE_MAX {
+                    let is_small = |tasks: &Tasks| tasks.capacity() <= SPARE_ROOM_MAX;
+                    self.spare.extend(emptied.filter(is_small));
+                }
             }
         }
         Some(result)
@@ -90,7 +105,7 @@ impl Entries {
 
     /// The keys of an execution's jobs, in order.
     pub(super) fn keys_of(&self, execution: ExecutionId) -> Vec<JobKey> {
-        let tasks = self.0.get(&execution).into_iter().flat_map(Tasks::keys);
+        let tasks = self.executions.get(&execution).into_iter().flat_map(Tasks::keys);
         let mut keys: Vec<_> = tasks.map(|task| (execution, *task)).collect();
         keys.sort_unstable();
         keys
@@ -106,7 +121,7 @@ impl Entries {
 
     /// All jobs, in no particular order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (JobKey, &Entry)> {
-        self.0.iter().flat_map(|(execution, tasks)| {
+        self.executions.iter().flat_map(|(execution, tasks)| {
             tasks.iter().map(|(task, entry)| ((*execution, *task), entry))
         })
     }
