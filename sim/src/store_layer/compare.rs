@@ -32,7 +32,8 @@ fn goes_on<T: PartialOrd>(what: &str, end: Option<&T>, before: Option<&T>) -> Di
     if is_behind { Ok(()) } else { Err(format!("{what}: a page ends where the last one did")) }
 }
 
-/// Compares everything that the two stores return.
+/// Compares everything that the two stores return. Of an entity that the model does not know, only a
+/// due time or a message may tell.
 pub(super) fn all(
     store: &dyn Store,
     model: &dyn Store,
@@ -55,7 +56,7 @@ pub(super) fn all(
     }
     for partition in author.all_partitions() {
         partition_state(store, model, partition, page(choices))?;
-        due(store, model, partition, choices)?;
+        due(store, model, partition, Timestamp::MAX, choices)?;
     }
     Ok(())
 }
@@ -70,7 +71,13 @@ pub(super) fn some(
     let id = author.id(choices);
     match choices.below(Stream::Client(0), 6) {
         0 => histories(store, model, author, &id, choices),
-        1 => due(store, model, author.partition_of(&id), choices),
+        1 => {
+            let until = match choices.below(Stream::Amount, 3) {
+                0 => time(choices.below(Stream::Amount, 50)),
+                _ => Timestamp::MAX,
+            };
+            due(store, model, author.partition_of(&id), until, choices)
+        }
         2 => {
             let (order, limit) = (CreationOrder::NewestFirst, 3);
             let found = by_creation(store, order, limit)?;
@@ -178,12 +185,9 @@ fn due(
     store: &dyn Store,
     model: &dyn Store,
     partition: PartitionId,
+    until: Timestamp,
     choices: &mut Choices,
 ) -> Difference {
-    let until = match choices.below(Stream::Amount, 3) {
-        0 => time(choices.below(Stream::Amount, 50)),
-        _ => Timestamp::MAX,
-    };
     let limit = choices.one_of(Stream::Amount, &[1_usize, 2, 1000]);
     let read_all = |store: &dyn Store| {
         let (mut all, mut after): (Vec<(Timestamp, InstanceId)>, _) = (Vec::new(), None);

@@ -78,13 +78,19 @@ impl Jobs {
         Self { time, ..Self::default() }
     }
 
-    /// Adds a job of a partition, unless this attempt waits, runs or has ended already.
+    /// Adds a job of a partition, unless this attempt waits, runs or has ended already, or the
+    /// partition was lost.
     pub(crate) fn add(
         &mut self,
         job: Arc<Job>,
         owner: &Arc<Ownership>,
         at_most: Option<usize>,
     ) -> bool {
+        // A partition that has not noticed its loss yet may still submit jobs.
+        if owner.is_lost() {
+            mark!("jobs: a job of a lost partition arrives");
+            return false;
+        }
         let key = job.key();
         let new = || Entry { owner: Arc::clone(owner), stage: None, reported: None };
         let mut entry = self.entries.get_or_insert(key, new);

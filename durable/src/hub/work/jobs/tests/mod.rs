@@ -114,6 +114,16 @@ fn the_jobs_of_a_lost_partition_are_forgotten() {
     assert!(!jobs.end(&running, &ticket, Some(1)), "nobody waits for the result");
 }
 
+#[test]
+fn a_lost_partition_adds_no_job() {
+    let mut jobs = Jobs::default();
+    let (lost, _mail) = Ownership::new(PartitionId(0), Epoch(1));
+    lost.lose();
+    jobs.forget_lost();
+    assert!(!jobs.add(job(key(0), "a"), &lost, None), "it has not noticed its loss yet");
+    assert!(add(&mut jobs, 0, "a", None), "the next owner runs it");
+}
+
 /// The model: jobs in the order of arrival, and running jobs.
 #[derive(Default)]
 struct Truth {
