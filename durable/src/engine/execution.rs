@@ -40,6 +40,8 @@ pub(crate) struct Execution {
     pub(super) open: OpenTasks,
     /// Number of delivered events.
     pub(super) position: usize,
+    /// While a rewound history is replayed, the position of its first failure.
+    pub(super) rewound_from: Option<usize>,
     /// Total size in bytes of the values handed to the orchestrator, which may still hold all of
     /// them.
     pub(super) given: usize,
@@ -104,6 +106,7 @@ impl Execution {
             mode: Mode::Normal,
             open: OpenTasks::default(),
             position: 0,
+            rewound_from: None,
             given: 0,
             backlog: Backlog::default(),
             inherited: VecDeque::new(),

@@ -162,19 +162,23 @@ impl Subject<'_> {
     /// DURABLE0101 or DURABLE0104: a request or an end that does not match its record.
     pub(super) fn mismatch(&self, mismatch: &Mismatch<'_>) -> Suspension {
         let position = format!("{} recorded", mismatch.position);
-        let differs_in_target = match mismatch.actual {
-            Actual::Request(request) => fits(request, &mismatch.recorded.kind, Compared::Names),
+        let fits = |compared| match mismatch.actual {
+            Actual::Request(request) => fits(request, &mismatch.recorded.kind, compared),
             Actual::Nothing | Actual::Returned(_) | Actual::Failed(_) | Actual::ContinuedAsNew => {
                 false
             }
         };
+        let differs_in_target = fits(Compared::Names);
+        // After a rewind. No input is shown, because clients and logs get the report.
+        let differs_in_input = !self.is_strict() && fits(Compared::Targets);
+        let input = if differs_in_input { ", with another input" } else { "" };
         let described = Self { shows_ids: self.shows_ids || differs_in_target, ..*self };
         let recorded = described.describe_event(&mismatch.recorded.kind);
         let (wanted, source) = described.describe_actual(&mismatch.actual);
         let source = source.map(|at| format!("\n  requested at         {at}")).unwrap_or_default();
         let report = format!(
             "{}\n  event {position:<14} {recorded}\n  this \
-             replay          {wanted}{source}\n{}",
+             replay          {wanted}{input}{source}\n{}",
             self.verdict(),
             self.cause()
         );

@@ -134,6 +134,8 @@ pub(crate) fn open_section(past: &[HistoryEvent]) -> Option<Action> {
 pub(crate) struct Rewound {
     /// The history without its end and without the failures of tasks.
     pub(crate) past: Vec<HistoryEvent>,
+    /// The number of its events that were recorded before the first failure.
+    pub(crate) before: usize,
     /// All tasks that had failed.
     pub(crate) failed: Vec<i32>,
     /// Whether a critical section ended after a failure; it cannot be entered again.
@@ -188,6 +190,8 @@ pub(crate) fn without_failures(mut past: Vec<HistoryEvent>) -> Rewound {
         .iter()
         .skip_while(|event| event.kind.answers().is_none_or(|task| !failed.contains(&task)))
         .any(|event| matches!(event.kind, EventKind::EntityUnlockSent { .. }));
+    let before = past.iter().take_while(|event| failure(&event.kind).is_none());
+    let before = before.filter(|event| stays(&event.kind)).count();
     let past = past.into_iter().filter(|event| stays(&event.kind)).collect();
-    Rewound { past, failed, has_left_section }
+    Rewound { past, before, failed, has_left_section }
 }

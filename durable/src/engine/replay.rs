@@ -35,6 +35,20 @@ impl Execution {
         replayed
     }
 
+    /// Replays a history without its failures, of which the first one stood behind `before` events. From
+    /// there on, the orchestrator may do other work than it did, so a request must also have the
+    /// recorded input: otherwise it would get the result of another one.
+    pub(crate) fn replay_rewound(
+        &mut self,
+        past: &[HistoryEvent],
+        before: usize,
+    ) -> Result<(), Suspension> {
+        self.rewound_from = Some(before);
+        let replayed = self.replay(past);
+        self.rewound_from = None;
+        replayed
+    }
+
     fn replay_past(&mut self, past: &[HistoryEvent]) -> Result<(), Suspension> {
         self.scope.set_limits(limits_of(past, self.scope.limits()));
         self.scope.set_replaying(true);
@@ -143,7 +157,9 @@ impl Execution {
     }
 
     fn compared(&self) -> Compared {
+        let is_after_failure = self.rewound_from.is_some_and(|before| self.position > before);
         match (self.mode, self.scope.replay_version()) {
+            _ if is_after_failure => Compared::Everything,
             (Mode::Strict, _) => Compared::Everything,
             (Mode::Normal, 0) => Compared::Names,
             (Mode::Normal, _) => Compared::Targets,

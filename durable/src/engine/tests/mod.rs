@@ -16,6 +16,7 @@ mod nondeterminism;
 mod races;
 mod replay;
 mod retries;
+mod rewinds;
 mod suspensions;
 mod targets;
 mod timers;

@@ -80,6 +80,18 @@ pub(super) fn replay(
     Ok(execution)
 }
 
+/// As [`replay`], for a history without its failures; see [`Execution::replay_rewound`].
+pub(super) fn replay_rewound(
+    env: &Environment,
+    record: &InstanceRecord,
+    past: &[HistoryEvent],
+    before: usize,
+) -> Result<Execution, Suspension> {
+    let mut execution = new_execution(env, record)?;
+    execution.replay_rewound(past, before)?;
+    Ok(execution)
+}
+
 /// The first episode of an execution; `unread` are the external events that it inherits.
 pub(super) fn first_episode(
     env: &Environment,

@@ -9,11 +9,11 @@
 //!    stored one.
 
 use super::core::Core;
-use super::episode::{self, events_of, replay};
+use super::episode::{self, events_of, replay_rewound};
 use super::reader::Stopped;
 use super::resident::Resident;
 use super::write::write_episode;
-use crate::engine::{Action, Episode, Execution, Outcome, Rewound, without_failures};
+use crate::engine::{Action, Episode, Execution, KEPT, Outcome, Rewound, without_failures};
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::error::ManageError;
 use crate::hub::mail::Managed;
@@ -32,11 +32,11 @@ pub(super) fn rewind(
         return Ok(Err(ManageError::NotFailed { instance_id, status }));
     }
     let now = core.now();
-    let Rewound { mut past, failed, has_left_section } =
+    let Rewound { mut past, before, failed, has_left_section } =
         without_failures(core.store.history(&resident.record)?);
     let kind = EventKind::ExecutionRewound { reason: reason.to_owned(), start: None };
     past.extend(events_of(now, vec![kind]));
-    let replayed = match replay(&core.env, &resident.record, &past) {
+    let replayed = match replay_rewound(&core.env, &resident.record, &past, before) {
         Ok(execution) => {
             let calls = execution.open_calls();
             match unanswered(&execution, &calls, &failed) {
@@ -47,9 +47,9 @@ pub(super) fn rewind(
         Err(suspension) if has_left_section => Err(format!(
             "  it failed in a critical section, which has ended: others may have changed its \
              entities\n{}",
-            suspension.reason
+            without_remedy(&suspension.reason)
         )),
-        Err(suspension) => Err(suspension.reason),
+        Err(suspension) => Err(without_remedy(&suspension.reason).to_owned()),
     };
     let (mut execution, calls) = match replayed {
         Ok(replayed) => replayed,
@@ -72,6 +72,11 @@ pub(super) fn rewind(
     let episode = Episode { events: past, actions, outcome };
     write_episode(core, resident, episode, content, effects);
     Ok(Ok(()))
+}
+
+/// A report of a mismatch without its last line: nothing is suspended.
+fn without_remedy(reason: &str) -> &str {
+    reason.strip_suffix(KEPT).unwrap_or(reason).trim_end()
 }
 
 /// Has the next write of an instance replace its whole history.
