@@ -70,8 +70,7 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
-    /// Counted from 1.
-    pub(crate) attempt: u32,
+    pub(crate) attempt: Attempt,
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
@@ -79,6 +78,20 @@ pub(crate) struct ScheduledTask {
     pub(crate) timeout: Option<Duration>,
     pub(crate) tags: Tags,
     pub(crate) trace_context: Option<TraceContext>,
+}
+
+/// Identifies an attempt of a task. Later ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt {
+    /// How often the instance had been rewound since the call. After a rewind, attempts are counted
+    /// from 1 again, and results of those before may still arrive.
+    pub(crate) rewinds: u32,
+    /// Counted from 1.
+    pub(crate) number: u32,
+}
+
+impl Attempt {
+    pub(crate) const FIRST: Self = Self { rewinds: 0, number: 1 };
 }
 
 /// An attempt of an activity or sub-orchestration that failed and is retried.

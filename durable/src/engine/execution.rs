@@ -16,11 +16,11 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::action::FailedAttempt;
+use super::action::{Attempt, FailedAttempt};
 use super::backlog::Backlog;
 use super::identity::Identity;
 use super::nondeterminism::{self, Mode, Subject};
-use super::open::OpenTasks;
+use super::open::{Open, OpenTasks};
 use super::translate::Requester;
 use crate::definition::{Entry, OrchestratorFuture};
 use crate::orchestration::UnreadEvent;
@@ -155,8 +155,8 @@ impl Execution {
     }
 
     /// The running or next attempt of a task.
-    pub(crate) fn attempt(&self, task: i32) -> Option<u32> {
-        self.open.get(task).map(|open| open.attempt)
+    pub(crate) fn attempt(&self, task: i32) -> Option<Attempt> {
+        self.open.get(task).map(Open::attempt)
     }
 
     /// Approximate memory use in bytes. It includes every value handed to the orchestrator, because

@@ -40,7 +40,9 @@ mod step;
 mod tests;
 mod translate;
 
-pub(crate) use action::{Action, Continuation, Episode, FailedAttempt, Outcome, ScheduledTask};
+pub(crate) use action::{
+    Action, Attempt, Continuation, Episode, FailedAttempt, Outcome, ScheduledTask,
+};
 pub(crate) use execution::Execution;
 pub(crate) use identity::Identity;
 pub(crate) use nondeterminism::KEPT;

@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::action::Attempt;
 use crate::orchestration::request::{Ask, Request};
 use crate::protocol::Timestamp;
 
@@ -59,6 +60,11 @@ impl Open {
     /// When the next attempt of an activity begins, if no attempt is running.
     pub(super) fn retry_at(&self) -> Option<Timestamp> {
         self.retry_at
+    }
+
+    /// The running or next attempt.
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt { rewinds: self.rewinds, number: self.attempt }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {

@@ -56,7 +56,7 @@ impl Execution {
     /// The action that carries out the current attempt of an open task.
     pub(super) fn action_of(&self, id: i32) -> Option<Action> {
         let open = self.open.get(id)?;
-        translate::action(&open.request, id, open.attempt, self.requester()?)
+        translate::action(&open.request, id, open.attempt(), self.requester()?)
     }
 
     /// The action to send out with the event of a failed attempt.

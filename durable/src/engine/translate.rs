@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::action::{Action, ScheduledTask};
+use super::action::{Action, Attempt, ScheduledTask};
 use super::open::Open;
 use crate::orchestration::request::{Ask, FunctionCall, OperationRequest, Request};
 use crate::protocol::{
@@ -23,7 +23,7 @@ pub(super) struct Requester {
 pub(super) fn action(
     request: &Request,
     id: i32,
-    attempt: u32,
+    attempt: Attempt,
     requester: &Requester,
 ) -> Option<Action> {
     match &request.ask {
@@ -38,7 +38,7 @@ pub(super) fn action(
             trace_context: trace_of(id, requester),
         })),
         Ask::SubOrchestration { call, instance_id, child } => {
-            let execution_id = ExecutionId::of_child(requester.execution_id, id, attempt);
+            let execution_id = ExecutionId::of_child(requester.execution_id, id, attempt.number);
             let started = ExecutionStarted {
                 parent: (!child.detached).then(|| ParentInstance {
                     instance_id: requester.instance_id.clone(),
@@ -187,7 +187,7 @@ pub(super) fn next_attempt(
     if open.is_activity() {
         return None;
     }
-    let mut action = action(&open.request, id, open.attempt, requester)?;
+    let mut action = action(&open.request, id, open.attempt(), requester)?;
     let Action::StartOrchestration { started, .. } = &mut action else { return None };
     started.scheduled_start = Some(retry_at);
     if open.rewinds > 0 {

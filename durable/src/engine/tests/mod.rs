@@ -154,7 +154,7 @@ fn describe(episode: &Episode) -> String {
         match action {
             Action::ScheduleTask(task) => {
                 write!(text, "schedule {} {}({})", task.event_id, task.name, task.input).unwrap();
-                match task.attempt {
+                match task.attempt.number {
                     1 => writeln!(text).unwrap(),
                     attempt => writeln!(text, ", attempt {attempt}").unwrap(),
                 }

@@ -164,7 +164,7 @@ fn an_attempt_that_is_due_is_running_after_a_replay() {
         waiting"#]]
     .assert_eq(&describe(&episode));
     let running: Vec<_> =
-        execution.running_tasks().iter().map(|task| (task.event_id, task.attempt)).collect();
+        execution.running_tasks().iter().map(|task| (task.event_id, task.attempt.number)).collect();
     assert_eq!(running, [(0, 2)]);
 }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use super::{at, describe, history, line, replayed};
-use crate::engine::{Episode, Outcome, without_failures};
+use crate::engine::{Attempt, Episode, Outcome, without_failures};
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent};
 use crate::task::Durable;
 use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 const THREE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(10));
+
+const SECOND: Option<Attempt> = Some(Attempt { rewinds: 0, number: 2 });
 
 thread_local! {
     static ASKED: Cell<u32> = const { Cell::new(0) };
@@ -89,7 +91,7 @@ fn a_failure_while_suspended_is_judged_once_and_retried_on_resume() {
     past.extend(resumed.events);
     let again = replayed::<order>(&past).unwrap();
     assert_eq!(ASKED.get(), 1);
-    assert_eq!((again.attempt(0), again.next_due()), (Some(2), Some(at(18))));
+    assert_eq!((again.attempt(0), again.next_due()), (SECOND, Some(at(18))));
 }
 
 #[test]
@@ -145,9 +147,9 @@ fn a_duplicate_failure_while_suspended_is_one_attempt() {
     let mut past = suspended(history![TaskFailed(0, "broken"); TaskFailed(0, "broken");]);
     let mut execution = replayed::<order>(&past).unwrap();
     let resumed = execution.run(at(60), kinds(history![ExecutionResumed();])).unwrap();
-    assert_eq!(execution.attempt(0), Some(2));
+    assert_eq!(execution.attempt(0), SECOND);
     past.extend(resumed.events);
-    assert_eq!(replayed::<order>(&past).unwrap().attempt(0), Some(2));
+    assert_eq!(replayed::<order>(&past).unwrap().attempt(0), SECOND);
 }
 
 #[test]
@@ -270,7 +272,7 @@ fn a_failure_after_the_suspending_event_is_judged_on_resume() {
         ExecutionResumed"#]],
     );
     past.extend(resumed.events);
-    assert_eq!(replayed::<breaks>(&past).unwrap().attempt(0), Some(2));
+    assert_eq!(replayed::<breaks>(&past).unwrap().attempt(0), SECOND);
 }
 
 #[orchestrator(crate = crate)]

@@ -100,7 +100,7 @@ pub(crate) fn activity(job: &Job) -> GuardedSpan {
             version = task.version,
             execution_id = %job.execution_id,
             task_id = task.event_id,
-            attempt = task.attempt,
+            attempt = task.attempt.number,
             traceparent = task.trace_context.as_ref().map(|trace| trace.traceparent.as_str()),
         )
     };

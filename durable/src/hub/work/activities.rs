@@ -15,6 +15,7 @@ use super::job::{Job, JobKey};
 use super::jobs::{Jobs, Ticket};
 use super::running::RunningActivity;
 use crate::activity::States;
+use crate::engine::Attempt;
 use crate::hub::drive::Drive;
 use crate::hub::health::Health;
 use crate::hub::mail::Mail;
@@ -187,7 +188,7 @@ impl Activities {
     }
 
     /// Notes that the result of an attempt has been received and its effects are durable.
-    pub(crate) fn taken_in(&self, key: &JobKey, attempt: u32) {
+    pub(crate) fn taken_in(&self, key: &JobKey, attempt: Attempt) {
         self.queue().jobs.finish(key, attempt);
     }
 
@@ -350,7 +351,7 @@ impl Activities {
             let result = result.map_err(|failure| failure.bounded(self.limits.payload));
             let (instance_id, execution_id) = (job.instance_id.clone(), job.execution_id);
             let attempt = job.task.attempt;
-            let run = (attempt, ticket.start.time(&self.clock));
+            let run = (attempt.number, ticket.start.time(&self.clock));
             let event = EventKind::task_ended(job.task.event_id, result, Some(run));
             let mail = Mail::TaskEnded { instance_id, execution_id, attempt, event };
             self.mailboxes.send_to(&ticket.owner, mail);

@@ -191,7 +191,7 @@ impl Activities {
             task_id: job.task.event_id,
             name: entry.name,
             version: entry.version,
-            attempt: job.task.attempt,
+            attempt: job.task.attempt.number,
             tags: job.task.tags.clone(),
             trace_context: job.task.trace_context.clone(),
             cancellation: ticket.token.clone(),

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::entries::{Entries, Entry, Running, Stage, Waiting};
 use self::queue::JobQueue;
+use crate::engine::Attempt;
 use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::time::clock::Clock;
@@ -161,7 +162,7 @@ impl Jobs {
 
     /// Ends a job. Returns whether its result is still wanted. If so, and if its result is
     /// `reported`, this attempt is not added again until [`finish`](Self::finish).
-    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<u32>) -> bool {
+    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<Attempt>) -> bool {
         self.taken -= 1;
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
@@ -184,7 +185,7 @@ impl Jobs {
     }
 
     /// The partition has stored the result of an attempt.
-    pub(crate) fn finish(&mut self, key: &JobKey, attempt: u32) {
+    pub(crate) fn finish(&mut self, key: &JobKey, attempt: Attempt) {
         self.entries.update(key, |entry| {
             entry.reported.take_if(|reported| *reported == attempt);
         });
@@ -210,7 +211,7 @@ impl Jobs {
             execution_id,
             event_id,
             name: running.job.task.name.to_string(),
-            attempt: running.job.task.attempt,
+            attempt: running.job.task.attempt.number,
             since: running.began.time(clock),
         };
         self.running_by_start().into_iter().map(describe).collect()
