@@ -70,7 +70,7 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
-    pub(crate) attempt: Attempt,
+    pub(crate) attempt: AttemptId,
     pub(crate) name: Cow<'static, str>,
     pub(crate) version: Option<String>,
     pub(crate) input: Json,
@@ -82,7 +82,7 @@ pub(crate) struct ScheduledTask {
 
 /// Identifies an attempt of a task. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Attempt {
+pub(crate) struct AttemptId {
     /// How often the instance had been rewound since the call. After a rewind, attempts are counted
     /// from 1 again, and results of those before may still arrive.
     pub(crate) rewinds: u32,
@@ -90,7 +90,7 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
 }
 
-impl Attempt {
+impl AttemptId {
     pub(crate) const FIRST: Self = Self { rewinds: 0, number: 1 };
 }
 

@@ -16,7 +16,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::action::{Attempt, FailedAttempt};
+use super::action::{AttemptId, FailedAttempt};
 use super::backlog::Backlog;
 use super::identity::Identity;
 use super::nondeterminism::{self, Mode, Subject};
@@ -155,7 +155,7 @@ impl Execution {
     }
 
     /// The running or next attempt of a task.
-    pub(crate) fn attempt(&self, task: i32) -> Option<Attempt> {
+    pub(crate) fn attempt(&self, task: i32) -> Option<AttemptId> {
         self.open.get(task).map(Open::attempt)
     }
 

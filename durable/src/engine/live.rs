@@ -1,6 +1,6 @@
 //! A live episode: new events in, events and actions out.
 
-use super::action::{Action, Attempt, Episode, Outcome};
+use super::action::{Action, AttemptId, Episode, Outcome};
 use super::execution::{Ending, Execution, State};
 use super::open::Alarm;
 use super::translate;
@@ -169,7 +169,7 @@ impl Execution {
         self.stop_cancelled(actions);
         for (event_id, request) in self.scope.record_all() {
             let Some(requester) = self.requester() else { continue };
-            actions.extend(translate::action(&request, event_id, Attempt::FIRST, requester));
+            actions.extend(translate::action(&request, event_id, AttemptId::FIRST, requester));
             let kind = translate::event(&request, event_id, requester);
             events.push(HistoryEvent::action(event_id, now, kind));
             self.open.insert(event_id, request, now);

@@ -41,7 +41,7 @@ mod tests;
 mod translate;
 
 pub(crate) use action::{
-    Action, Attempt, Continuation, Episode, FailedAttempt, Outcome, ScheduledTask,
+    Action, AttemptId, Continuation, Episode, FailedAttempt, Outcome, ScheduledTask,
 };
 pub(crate) use execution::Execution;
 pub(crate) use identity::Identity;

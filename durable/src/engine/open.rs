@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::action::Attempt;
+use super::action::AttemptId;
 use crate::orchestration::request::{Ask, Request};
 use crate::protocol::Timestamp;
 
@@ -63,8 +63,8 @@ impl Open {
     }
 
     /// The running or next attempt.
-    pub(super) fn attempt(&self) -> Attempt {
-        Attempt { rewinds: self.rewinds, number: self.attempt }
+    pub(super) fn attempt(&self) -> AttemptId {
+        AttemptId { rewinds: self.rewinds, number: self.attempt }
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {

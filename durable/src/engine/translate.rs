@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::action::{Action, Attempt, ScheduledTask};
+use super::action::{Action, AttemptId, ScheduledTask};
 use super::open::Open;
 use crate::orchestration::request::{Ask, FunctionCall, OperationRequest, Request};
 use crate::protocol::{
@@ -23,7 +23,7 @@ pub(super) struct Requester {
 pub(super) fn action(
     request: &Request,
     id: i32,
-    attempt: Attempt,
+    attempt: AttemptId,
     requester: &Requester,
 ) -> Option<Action> {
     match &request.ask {

@@ -8,7 +8,7 @@ use super::custom_status::WatchReply;
 use super::error::{ManageError, StartError};
 use super::reply_to::ReplyTo;
 use super::time::virtual_time::Busy;
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::entity::{BatchDone, is_deletion};
 use crate::protocol::{
     EventKind, ExecutionId, ExecutionStarted, FailureDetails, InstanceId, InstanceRecord, Json,
@@ -24,7 +24,7 @@ pub(crate) enum Mail {
     TaskEnded {
         instance_id: InstanceId,
         execution_id: ExecutionId,
-        attempt: Attempt,
+        attempt: AttemptId,
         event: EventKind,
     },
     /// A message from another instance; it stays in the store until it is consumed.

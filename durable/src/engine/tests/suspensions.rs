@@ -8,14 +8,14 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use super::{at, describe, history, line, replayed};
-use crate::engine::{Attempt, Episode, Outcome, without_failures};
+use crate::engine::{AttemptId, Episode, Outcome, without_failures};
 use crate::protocol::{EventKind, FailureDetails, HistoryEvent};
 use crate::task::Durable;
 use crate::{OrchestrationContext, Result, RetryPolicy, activity, orchestrator};
 
 const THREE: RetryPolicy = RetryPolicy::new(3, Duration::from_secs(10));
 
-const SECOND: Option<Attempt> = Some(Attempt { rewinds: 0, number: 2 });
+const SECOND: Option<AttemptId> = Some(AttemptId { rewinds: 0, number: 2 });
 
 thread_local! {
     static ASKED: Cell<u32> = const { Cell::new(0) };

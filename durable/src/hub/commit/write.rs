@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::watch;
 
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::hub::custom_status::{StatusSender, WatchReply, Watched};
 use crate::hub::error::{ManageError, StartError};
 use crate::hub::mail::{
@@ -93,7 +93,7 @@ impl Content {
 pub(crate) enum Effect {
     Run(Arc<Job>),
     /// The result of this attempt has been received.
-    TakenIn(JobKey, Attempt),
+    TakenIn(JobKey, AttemptId),
     Cancel(JobKey),
     /// The results of this execution's activities are no longer needed.
     CancelAll(ExecutionId),

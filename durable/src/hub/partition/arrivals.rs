@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use lru::DefaultHasher;
 
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::hub::commit::write::Effect;
 use crate::protocol::{EventKind, InstanceId, MessageId};
 
@@ -15,7 +15,7 @@ const REUSED_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Arrival {
     /// Each event with the number of the attempt whose result it is, if it is one.
-    pub(super) events: Vec<(EventKind, Option<Attempt>)>,
+    pub(super) events: Vec<(EventKind, Option<AttemptId>)>,
     pub(super) consumed: Vec<MessageId>,
     pub(super) effects: Vec<Effect>,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cache::Cached;
 use super::due::WrittenBy;
 use super::messages;
-use crate::engine::{Action, Attempt, Continuation, Execution, Outcome, ScheduledTask};
+use crate::engine::{Action, AttemptId, Continuation, Execution, Outcome, ScheduledTask};
 use crate::hub::built_in;
 use crate::hub::commit::write::{Content, Effect};
 use crate::hub::mail::End;
@@ -78,11 +78,11 @@ impl Resident {
     /// result.
     pub(super) fn without_stale_results(
         &self,
-        events: Vec<(EventKind, Option<Attempt>)>,
+        events: Vec<(EventKind, Option<AttemptId>)>,
     ) -> Vec<EventKind> {
         // Most episodes have one event, which needs no set to exclude duplicates.
         let (mut seen, is_alone) = (BTreeSet::new(), events.len() == 1);
-        let mut is_current = |(event, attempt): &(EventKind, Option<Attempt>)| {
+        let mut is_current = |(event, attempt): &(EventKind, Option<AttemptId>)| {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
             let running = self.execution.as_ref().and_then(|execution| execution.attempt(task));
             let is_stale = running.is_some_and(|running| *attempt < running);

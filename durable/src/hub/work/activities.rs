@@ -15,7 +15,7 @@ use super::job::{Job, JobKey};
 use super::jobs::{Jobs, Ticket};
 use super::running::RunningActivity;
 use crate::activity::States;
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::hub::drive::Drive;
 use crate::hub::health::Health;
 use crate::hub::mail::Mail;
@@ -188,7 +188,7 @@ impl Activities {
     }
 
     /// Notes that the result of an attempt has been received and its effects are durable.
-    pub(crate) fn taken_in(&self, key: &JobKey, attempt: Attempt) {
+    pub(crate) fn taken_in(&self, key: &JobKey, attempt: AttemptId) {
         self.queue().jobs.finish(key, attempt);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lru::DefaultHasher;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::Stopwatch;
 use crate::hub::work::job::{Job, JobKey};
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     pub(super) stage: Option<Stage>,
     /// The attempt that has ended and whose result the partition has not stored yet. The next
     /// attempt may already be queued or running.
-    pub(super) reported: Option<Attempt>,
+    pub(super) reported: Option<AttemptId>,
 }
 
 #[derive(Debug)]

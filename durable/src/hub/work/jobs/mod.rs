@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::entries::{Entries, Entry, Running, Stage, Waiting};
 use self::queue::JobQueue;
-use crate::engine::Attempt;
+use crate::engine::AttemptId;
 use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
 use crate::hub::time::clock::Clock;
@@ -162,7 +162,12 @@ impl Jobs {
 
     /// Ends a job. Returns whether its result is still wanted. If so, and if its result is
     /// `reported`, this attempt is not added again until [`finish`](Self::finish).
-    pub(crate) fn end(&mut self, key: &JobKey, ticket: &Ticket, reported: Option<Attempt>) -> bool {
+    pub(crate) fn end(
+        &mut self,
+        key: &JobKey,
+        ticket: &Ticket,
+        reported: Option<AttemptId>,
+    ) -> bool {
         self.taken -= 1;
         if let Some(name) = &ticket.limited {
             if let Some(limited) = self.limited.get_mut(name) {
@@ -185,7 +190,7 @@ impl Jobs {
     }
 
     /// The partition has stored the result of an attempt.
-    pub(crate) fn finish(&mut self, key: &JobKey, attempt: Attempt) {
+    pub(crate) fn finish(&mut self, key: &JobKey, attempt: AttemptId) {
         self.entries.update(key, |entry| {
             entry.reported.take_if(|reported| *reported == attempt);
         });

@@ -18,7 +18,7 @@ fn job((execution_id, event_id): JobKey, name: &'static str) -> Arc<Job> {
     let instance_id = InstanceId::new("instance").unwrap();
     let task = ScheduledTask {
         event_id,
-        attempt: Attempt::FIRST,
+        attempt: AttemptId::FIRST,
         name: name.into(),
         version: None,
         input: Json::null(),
@@ -87,10 +87,10 @@ fn an_attempt_whose_result_is_in_flight_is_not_added_again() {
     let mut jobs = Jobs::default();
     add(&mut jobs, 0, "a", None);
     let (key, ticket) = next(&mut jobs).unwrap();
-    assert!(jobs.end(&key, &ticket, Some(Attempt::FIRST)));
+    assert!(jobs.end(&key, &ticket, Some(AttemptId::FIRST)));
     assert!(!add(&mut jobs, 0, "a", None));
     assert!(is_empty(&jobs), "{jobs:?}");
-    jobs.finish(&key, Attempt::FIRST);
+    jobs.finish(&key, AttemptId::FIRST);
     assert!(add(&mut jobs, 0, "a", None));
 }
 
@@ -99,13 +99,13 @@ fn an_attempt_after_a_rewind_is_added_while_the_result_of_one_before_is_in_fligh
     let mut jobs = Jobs::default();
     add(&mut jobs, 0, "a", None);
     let (key, ticket) = next(&mut jobs).unwrap();
-    assert!(jobs.end(&key, &ticket, Some(Attempt::FIRST)));
+    assert!(jobs.end(&key, &ticket, Some(AttemptId::FIRST)));
     let mut again = job(key, "a");
-    let attempt = Attempt { rewinds: 1, ..Attempt::FIRST };
+    let attempt = AttemptId { rewinds: 1, ..AttemptId::FIRST };
     Arc::get_mut(&mut again).unwrap().task.attempt = attempt;
     let (owner, _mail) = Ownership::new(PartitionId(0), Epoch(1));
     assert!(jobs.add(again, &owner, None));
-    jobs.finish(&key, Attempt::FIRST);
+    jobs.finish(&key, AttemptId::FIRST);
     let (key, ticket) = next(&mut jobs).unwrap();
     assert!(jobs.end(&key, &ticket, Some(attempt)), "its result is wanted");
 }
@@ -118,7 +118,7 @@ fn the_jobs_of_a_lost_partition_are_forgotten() {
         assert!(jobs.add(job(key(number), "a"), &lost, None));
     }
     let (reported, ticket) = next(&mut jobs).unwrap();
-    assert!(jobs.end(&reported, &ticket, Some(Attempt::FIRST)));
+    assert!(jobs.end(&reported, &ticket, Some(AttemptId::FIRST)));
     let (running, ticket) = next(&mut jobs).unwrap();
     lost.lose();
     jobs.forget_lost();
@@ -127,7 +127,7 @@ fn the_jobs_of_a_lost_partition_are_forgotten() {
     for number in 0..3 {
         assert!(add(&mut jobs, number, "a", None), "the next owner runs it");
     }
-    assert!(!jobs.end(&running, &ticket, Some(Attempt::FIRST)), "nobody waits for the result");
+    assert!(!jobs.end(&running, &ticket, Some(AttemptId::FIRST)), "nobody waits for the result");
 }
 
 #[test]
