@@ -19,6 +19,15 @@ pub(crate) const DERIVED: u64 = 1 << 62;
 /// succeeds eventually, so that a rewound orchestration gets further than before.
 #[activity]
 pub(super) async fn work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
+    attempt(ctx, &call).await
+}
+
+#[activity(max_concurrent = 1)]
+pub(super) async fn limited_work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
+    attempt(ctx, &call).await
+}
+
+async fn attempt(ctx: &ActivityContext, call: &Activity) -> Result<f64> {
     let value = value_of(call.seed);
     let failed = || Error::msg("planned");
     if trace::run_again(ctx) > 2 + call.seed % 8 {

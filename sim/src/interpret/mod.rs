@@ -15,7 +15,7 @@ use durable::prelude::*;
 use durable::task::DurableFuture;
 
 pub(crate) use self::functions::{Counter, FAILS, counter};
-use self::functions::{DERIVED, value_of, with_causes, work};
+use self::functions::{DERIVED, limited_work, value_of, with_causes, work};
 use crate::program::{Activity, Child, Guard, Node, Op, OpKind, Program, When};
 use crate::trace;
 
@@ -219,17 +219,12 @@ impl<'c> Run<'c> {
 
     #[durable::helper]
     async fn activity(&self, call: &Activity) -> Outcome {
-        let mut work = work(call.clone());
-        if call.attempts > 1 {
-            work = work.retry(policy(call));
-        }
-        if let Some(limit) = call.timeout {
-            work = work.timeout(limit.positive());
-        }
-        if let Some(limit) = call.attempt_timeout {
-            work = work.attempt_timeout(limit.positive());
-        }
-        let value = work.await.map_err(|error| error.to_string())?;
+        let value = if call.is_limited {
+            with_options(limited_work(call.clone()), call).await
+        } else {
+            with_options(work(call.clone()), call).await
+        };
+        let value = value.map_err(|error| error.to_string())?;
         let is_its_own = !trace::has_changed(self.ctx.execution_id());
         if is_its_own && value.to_bits() != value_of(call.seed).to_bits() {
             trace::wrong("I25 a float arrives as another");
@@ -323,6 +318,19 @@ fn policy(call: &Activity) -> RetryPolicy {
         policy = policy.handle(|retry| retry.last_attempt_number() < 3);
     }
     policy
+}
+
+fn with_options<A: durable::Activity>(mut work: Call<A>, call: &Activity) -> Call<A> {
+    if call.attempts > 1 {
+        work = work.retry(policy(call));
+    }
+    if let Some(limit) = call.timeout {
+        work = work.timeout(limit.positive());
+    }
+    if let Some(limit) = call.attempt_timeout {
+        work = work.attempt_timeout(limit.positive());
+    }
+    work
 }
 
 /// A call that begins then.

@@ -117,6 +117,9 @@ pub(crate) struct Activity {
     /// Retries only failures of the first two attempts.
     #[serde(default)]
     pub(crate) is_picky: bool,
+    /// At most one call runs at a time.
+    #[serde(default)]
+    pub(crate) is_limited: bool,
     pub(crate) timeout: Option<When>,
     pub(crate) attempt_timeout: Option<When>,
     /// The behaviour of its attempts is drawn from this.

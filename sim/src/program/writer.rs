@@ -379,6 +379,7 @@ fn activity(choices: &mut Choices) -> Activity {
         doubles: choices.one_in(Stream::Program, 3),
         retry_timeout: choices.one_in(Stream::Program, 8).then(|| when(choices)),
         is_picky: choices.one_in(Stream::Program, 8),
+        is_limited: choices.one_in(Stream::Program, 8),
         timeout: limit(choices),
         attempt_timeout: limit(choices),
         seed: choices.below(Stream::Program, u32::MAX),

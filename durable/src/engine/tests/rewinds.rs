@@ -3,7 +3,7 @@
 
 use expect_test::expect;
 
-use super::{history, new_execution};
+use super::{history, new_execution, without_lines};
 use crate::definition::Definition;
 use crate::engine::{Rewound, without_failures};
 use crate::limits::Limits;
@@ -53,14 +53,15 @@ fn a_call_after_the_failure_must_have_the_same_input() {
         OrchestratorStarted; TaskCompleted(2, "20"); TaskScheduledWith(3, "step", "11");
         OrchestratorCompleted;
     ];
-    let refused = rewound::<in_any_order>(past).unwrap_err().reason;
+    let refused = rewound::<in_any_order>(past).unwrap_err();
     expect![[r#"
         DURABLE0101: orchestration `in_any_order` (instance `order-17`) no longer does what its history recorded
           event 8 recorded     activity `step`, requested at src/shop.rs:17
           this replay          requests activity `step`, with another input
-          requested at         durable/src/engine/tests/rewinds.rs:24
+          requested at         durable/src/engine/tests/rewinds.rs:N
         the orchestrator was changed while this instance was running, or its code is not deterministic
-        the instance is suspended and keeps its history; it resumes when the code fits again"#]].assert_eq(&refused);
+        the instance is suspended and keeps its history; it resumes when the code fits again"#]]
+    .assert_eq(&without_lines(&refused.reason));
 }
 
 #[test]
