@@ -54,7 +54,7 @@ struct Arguments {
     /// A round trip that is added to that of the server, in milliseconds.
     #[arg(long)]
     delay: Option<f64>,
-    /// For how many minutes a snapshot is held open.
+    /// For how many minutes there is load while a snapshot is open. It takes twice as long.
     #[arg(long, default_value_t = 3.0)]
     minutes: f64,
     /// Only `durable`, for a profiler.

@@ -138,7 +138,7 @@ impl Parts {
         let count = partitions.len();
         let threads = Threads::new(Arc::clone(&self.health));
         let drive = self.activities.drive.clone();
-        let for_clients = StoreThreads::new(&threads, drive);
+        let for_clients = StoreThreads::new(&threads, &drive);
         let start = || {
             for claimed in partitions {
                 self.start_partition(&threads, &committer, None, claimed, || ())?;

@@ -182,7 +182,7 @@ pub(crate) struct StoreThreads {
 }
 
 impl StoreThreads {
-    pub(crate) fn new(threads: &Threads, drive: Drive) -> Self {
+    pub(crate) fn new(threads: &Threads, drive: &Drive) -> Self {
         let pool = |name| Arc::new(Pool::new(name, threads.clone(), drive.clone()));
         Self { reads: pool("durable-read"), asks: pool("durable-ask") }
     }

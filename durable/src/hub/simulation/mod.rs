@@ -356,7 +356,7 @@ fn start(parts: &Parts, claimed: Claimed) -> Started<Built> {
         None => None,
     };
     let threads = Threads::new(Arc::clone(&parts.health));
-    let for_clients = StoreThreads::new(&threads, Drive::Simulated);
+    let for_clients = StoreThreads::new(&threads, &Drive::Simulated);
     Ok((threads, for_clients, (actors, commits, node)))
 }
 

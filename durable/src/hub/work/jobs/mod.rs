@@ -131,18 +131,28 @@ impl Jobs {
             self.started += 1;
             let (number, token) = (self.started, CancellationToken::new());
             let (job, since) = (Arc::clone(&next.job), next.since);
-            let start = StartMoment::now(self.time.as_deref());
-            let (token_of_it, job_of_it) = (token.clone(), Arc::clone(&job));
-            let running = Running { number, token: token_of_it, job: job_of_it, began: start };
-            entry.stage = Some(Stage::Running(running));
+            let began = StartMoment::now(self.time.as_deref());
+            entry.stage = Some(Stage::Running(Running {
+                number,
+                token: token.clone(),
+                job: Arc::clone(&job),
+                began,
+            }));
             self.waiting -= 1;
             self.running += 1;
             self.taken += 1;
             let busy = Busy::new(self.time.as_ref());
             metrics::activity_began(&job.task.name, since);
-            let (limited, began) = (limit.map(|(_, name)| name), Stopwatch::start());
-            let owner = Arc::clone(&entry.owner);
-            return Some((job, Ticket { owner, token, number, limited, began, start, busy }));
+            let ticket = Ticket {
+                owner: Arc::clone(&entry.owner),
+                token,
+                number,
+                limited: limit.map(|(_, name)| name),
+                began: Stopwatch::start(),
+                start: began,
+                busy,
+            };
+            return Some((job, ticket));
         }
     }
 
