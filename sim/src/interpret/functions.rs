@@ -15,8 +15,6 @@ pub(crate) const FAILS: u64 = 1 << 63;
 /// A bit of the tokens that one entity passes on to another.
 pub(crate) const DERIVED: u64 = 1 << 62;
 
-/// The behaviour of an attempt depends only on its seed and number. A call that fails repeatedly
-/// succeeds eventually, so that a rewound orchestration gets further than before.
 #[activity]
 pub(super) async fn work(ctx: &ActivityContext, call: Activity) -> Result<f64> {
     attempt(ctx, &call).await
@@ -27,6 +25,8 @@ pub(super) async fn limited_work(ctx: &ActivityContext, call: Activity) -> Resul
     attempt(ctx, &call).await
 }
 
+/// The behaviour of an attempt depends only on its seed and number. A call that fails repeatedly
+/// succeeds eventually, so that a rewound orchestration gets further than before.
 async fn attempt(ctx: &ActivityContext, call: &Activity) -> Result<f64> {
     let value = value_of(call.seed);
     let failed = || Error::msg("planned");

@@ -7,6 +7,7 @@
 //!    instance that is replayed in the meantime cannot know that the attempt has ended.
 //! 3. A cancelled job is removed, with its input. If it is running, its result does not count.
 //! 4. When a job of a limited activity ends, the first job that was set aside is queued again.
+//! 5. The jobs of a lost partition are removed, and it adds no more: its results would be refused.
 
 mod entries;
 mod queue;
@@ -87,7 +88,7 @@ impl Jobs {
         owner: &Arc<Ownership>,
         at_most: Option<usize>,
     ) -> bool {
-        // A partition that has not noticed its loss yet may still submit jobs.
+        // It has not noticed its loss yet (rule 5).
         if owner.is_lost() {
             mark!("jobs: a job of a lost partition arrives");
             return false;
