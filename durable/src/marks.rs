@@ -69,6 +69,9 @@ mod counted {
     /// Decides what happens now and then, by its name.
     type Decides = Box<dyn FnMut(&'static str) -> bool>;
 
+    /// How many neighbouring runs may be under way for [`Mark::runs`] to be exact.
+    const AT_ONCE: usize = 32;
+
     /// A place that a simulation must have met.
     #[derive(Debug)]
     pub struct Mark {
@@ -79,7 +82,9 @@ mod counted {
         /// The line in the file.
         pub line: u32,
         runs: AtomicU64,
-        last: AtomicU64,
+        /// The last runs that met it. Threads run neighbouring seeds at the same time, so each run
+        /// has its place here by its number.
+        last: [AtomicU64; AT_ONCE],
     }
 
     /// A mark in the program.
@@ -90,7 +95,8 @@ mod counted {
 
     impl Mark {
         pub(crate) const fn new(name: &'static str, file: &'static str, line: u32) -> Self {
-            Self { name, file, line, runs: AtomicU64::new(0), last: AtomicU64::new(u64::MAX) }
+            let last = [const { AtomicU64::new(u64::MAX) }; AT_ONCE];
+            Self { name, file, line, runs: AtomicU64::new(0), last }
         }
 
         /// The number of runs in which it was met.
@@ -99,9 +105,9 @@ mod counted {
         }
 
         pub(crate) fn met(&self) {
-            if let Some(run) = RUN.get()
-                && self.last.swap(run, Ordering::Relaxed) != run
-            {
+            let Some(run) = RUN.get() else { return };
+            let place = usize::try_from(run % AT_ONCE as u64).unwrap_or(0);
+            if self.last[place].swap(run, Ordering::Relaxed) != run {
                 self.runs.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -2,17 +2,19 @@
 //!
 //! A file lists the marks that no seed reaches, each with a reason. A mark that is neither reached
 //! nor in the file is a gap in the simulation. If a mark in the file is reached, the file is out of
-//! date.
+//! date, unless the reason begins with `rare:`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use durable::testing::sim::{Mark, marks};
 
-/// All marks, by name, with the number of runs in which each was reached.
-fn met() -> BTreeMap<&'static str, (&'static Mark, u64)> {
-    let mut met: BTreeMap<&'static str, (&'static Mark, u64)> = BTreeMap::new();
+/// Marks by name, with the number of runs in which each was reached.
+type Met = BTreeMap<&'static str, (&'static Mark, u64)>;
+
+fn met() -> Met {
+    let mut met = Met::new();
     for mark in marks() {
         met.entry(mark.name).or_insert((mark, 0)).1 += mark.runs();
     }
@@ -32,30 +34,45 @@ pub(crate) fn table() -> String {
     text
 }
 
-/// Compares the marks that were never reached with a file. Returns the differences.
-pub(crate) fn compare(path: &Path) -> Vec<String> {
-    let reasons = match std::fs::read_to_string(path) {
-        Ok(text) => reasons(&text),
-        Err(error) => return vec![format!("{}: {error}", path.display())],
-    };
-    let (met, path) = (met(), path.display());
-    let mut wrong = Vec::new();
-    for (name, (mark, runs)) in &met {
-        match (runs, reasons.get(*name)) {
-            (0, None) => {
-                let (file, line) = (mark.file, mark.line);
-                wrong.push(format!("never met, and {path} has no reason: {name} ({file}:{line})"));
-            }
-            (1.., Some(_)) => wrong.push(format!("met, so {path} needs no reason: {name}")),
-            (0, Some(reason)) if reason.is_empty() => {
-                wrong.push(format!("{path} has no reason: {name}"));
-            }
-            (0, Some(_)) | (1.., None) => {}
-        }
+/// The marks that a file says are not reached.
+pub(crate) struct Unmet {
+    path: PathBuf,
+    reasons: BTreeMap<String, String>,
+}
+
+impl Unmet {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self { path: path.to_owned(), reasons: reasons(&text) })
     }
-    let unknown = reasons.keys().filter(|name| !met.contains_key(name.as_str()));
-    wrong.extend(unknown.map(|name| format!("{path} names what is no mark: {name}")));
-    wrong
+
+    /// The names of the marks that were not reached, although they should be.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        self.missing_of(&met()).map(|mark| mark.name).collect()
+    }
+
+    fn missing_of(&self, met: &Met) -> impl Iterator<Item = &'static Mark> {
+        let is_missing = |mark: &Mark, runs| runs == 0 && !self.reasons.contains_key(mark.name);
+        met.values().filter(move |(mark, runs)| is_missing(mark, *runs)).map(|(mark, _)| *mark)
+    }
+
+    /// Compares the file with the marks that were reached. Returns the differences.
+    pub(crate) fn compare(&self) -> Vec<String> {
+        let (met, path) = (met(), self.path.display());
+        let missing = self.missing_of(&met).map(|Mark { name, file, line, .. }| {
+            format!("never met, and {path} has no reason: {name} ({file}:{line})")
+        });
+        let wrong = self.reasons.iter().filter_map(|(name, reason)| match met.get(&**name) {
+            None => Some(format!("{path} names what is no mark: {name}")),
+            Some(_) if reason.is_empty() => Some(format!("{path} has no reason: {name}")),
+            Some((_, 1..)) if !reason.starts_with("rare:") => {
+                Some(format!("met, so {path} needs no reason: {name}"))
+            }
+            Some(_) => None,
+        });
+        missing.chain(wrong).collect()
+    }
 }
 
 /// The lines of a file: `"name" = "reason"`.

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use self::commits::{Commits, SimulatedOutlet};
 use super::builder::TaskHubBuilder;
+use super::client::events::LifecycleEvents;
 use super::drive::Drive;
 use super::mail::Delivery;
 use super::met;
@@ -39,6 +40,9 @@ use crate::store::{Epoch, Node, PartitionState, Store};
 #[derive(Debug)]
 pub(crate) struct Process {
     hub: TaskHub,
+    /// Metrics need lifecycle events, and a seed must do the same whether that feature is on or not.
+    #[expect(dead_code, reason = "it is kept, so that the events are always sent")]
+    lifecycle: LifecycleEvents,
     time: Arc<VirtualTime>,
     partitions: RefCell<Vec<Rc<Actor>>>,
     commits: Arc<Commits>,
@@ -87,7 +91,8 @@ impl Process {
             opening::open_with(options, &Drive::Simulated, |parts, claimed, _kept| {
                 start(parts, claimed)
             })?;
-        let process = Self { hub, time, partitions: RefCell::new(partitions), commits, node };
+        let (lifecycle, partitions) = (hub.lifecycle(), RefCell::new(partitions));
+        let process = Self { hub, lifecycle, time, partitions, commits, node };
         process.start_gained();
         Ok(process)
     }

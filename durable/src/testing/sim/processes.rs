@@ -25,14 +25,17 @@ impl World {
         number: usize,
         builder: TaskHubBuilder,
     ) -> Result<TaskHub, OpenError> {
-        let is_alive = Arc::new(AtomicBool::new(true));
+        let flag = || Arc::new(AtomicBool::new(true));
+        let (is_alive, is_opening) = (flag(), flag());
+        let flags = (Arc::clone(&is_alive), Arc::clone(&is_opening));
         let node = self.cluster.as_ref().map(MemoryCluster::node);
         let store = match &node {
-            Some(node) => WatchedStore::of_node(node.clone(), Arc::clone(&is_alive)),
-            None => WatchedStore::new(Arc::clone(&self.store), Arc::clone(&is_alive)),
+            Some(node) => WatchedStore::of_node(node.clone(), flags),
+            None => WatchedStore::new(Arc::clone(&self.store), flags),
         };
         let builder = builder.store(store).virtual_time(self.now.get());
         let process = within(number, || Process::open(builder))?;
+        is_opening.store(false, Ordering::Relaxed);
         let hub = process.hub().clone();
         let mut slots = self.slots.borrow_mut();
         let count = slots.len().max(number + 1);

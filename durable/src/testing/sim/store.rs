@@ -26,16 +26,20 @@ pub(super) struct WatchedStore {
     /// The same store, if several processes share it.
     node: Option<MemoryNode>,
     is_alive: Arc<AtomicBool>,
+    is_opening: Arc<AtomicBool>,
 }
 
+/// Whether the process lives, and whether it is opening.
+type Flags = (Arc<AtomicBool>, Arc<AtomicBool>);
+
 impl WatchedStore {
-    pub(super) fn new(store: Arc<dyn Store>, is_alive: Arc<AtomicBool>) -> Self {
-        Self { store, node: None, is_alive }
+    pub(super) fn new(store: Arc<dyn Store>, (is_alive, is_opening): Flags) -> Self {
+        Self { store, node: None, is_alive, is_opening }
     }
 
     /// The store of a process that shares it with others.
-    pub(super) fn of_node(node: MemoryNode, is_alive: Arc<AtomicBool>) -> Self {
-        Self { store: Arc::new(node.clone()), node: Some(node), is_alive }
+    pub(super) fn of_node(node: MemoryNode, flags: Flags) -> Self {
+        Self { node: Some(node.clone()), ..Self::new(Arc::new(node), flags) }
     }
 
     fn check(&self) -> Result<(), StoreError> {
@@ -129,6 +133,11 @@ impl Store for WatchedStore {
         after: Option<&InstanceId>,
         limit: usize,
     ) -> Result<InstancePage, StoreError> {
+        // A hub that opens counts its instances for a log line and for metrics. Cargo features and
+        // subscribers decide whether it does, and what a seed does must not depend on them.
+        if self.is_opening.load(Ordering::Relaxed) {
+            return self.store.instances(filter, after, limit);
+        }
         self.call(|store| store.instances(filter, after, limit))
     }
 
