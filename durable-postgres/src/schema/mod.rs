@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::error::failed;
 
 /// The versions of the tables, from 1. Each is the script that makes it of the one before.
-const VERSIONS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
+const VERSIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
 /// A number of its own for the advisory lock that only one process migrates under.
 const LOCK: i64 = 0x6475_7261_626c_6500;

@@ -148,6 +148,6 @@ async fn the_tables_of_an_earlier_release_are_brought_up_to_date() {
     let run = hub.start(generations(0)).await.unwrap();
     run.result().await.unwrap();
     assert_eq!(bank.recorded().await, 1);
-    assert_eq!(bank.number("SELECT number::int8 FROM hub.version").await, 2);
+    assert_eq!(bank.number("SELECT number::int8 FROM hub.version").await, 3);
     hub.shutdown().await.unwrap();
 }
