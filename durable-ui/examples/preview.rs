@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use durable::client::NamedCall;
 use durable::prelude::*;
-use durable::protocol::Json;
+use durable::protocol::{Json, TraceContext};
 use durable_ui::UiOptions;
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,11 @@ async fn checkout(ctx: &OrchestrationContext, order: Order) -> Result<String> {
     ctx.set_custom_status(&Step { done: 3, of: 4, message: "charging the card" })?;
     let charge = charge_card(order.number).await?;
     if order.number.is_multiple_of(3) {
-        ctx.set_custom_status(&"waits for an approval")?;
+        let text = format!(
+            "**Waits for an approval**\n- customer `{}`\n- see [the rules](https://example.com/rules)",
+            order.customer
+        );
+        ctx.set_custom_status(&text)?;
         let _: bool = ctx.wait_for_external_event("Approval").await?;
     }
     Ok(charge)
@@ -72,7 +76,8 @@ async fn import_catalog(ctx: &OrchestrationContext, line: u32) -> Result<()> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
-    let ui = durable_ui::router(&hub, UiOptions::new().name("shop"));
+    let options = UiOptions::new().name("shop").trace_url("https://example.com/trace/{trace_id}");
+    let ui = durable_ui::router(&hub, options);
     let app = Router::new().nest("/durable", ui);
     let place = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7072".to_owned());
     let listener = tokio::net::TcpListener::bind(place).await?;
@@ -87,6 +92,8 @@ async fn main() -> Result<()> {
             let id = format!("order-2026-11-28-{number:06}");
             let call = NamedCall::new("checkout").input_json(json(&order)?).instance_id(id);
             let region = if number.is_multiple_of(2) { "eu" } else { "us" };
+            let parent = format!("00-{:032x}-{:016x}-01", number + 1, number + 1);
+            let call = call.trace_context(TraceContext::parse(&parent)?);
             call.tag("region", region).tag("tier", "gold")
         };
         let run = hub.start_named(call).await?;

@@ -49,6 +49,8 @@ pub(crate) struct View {
     pub(crate) now: DateTime<Utc>,
     /// Whether there is a key to forget.
     pub(crate) has_key: bool,
+    /// Where a trace is shown, with `{trace_id}` in place of its id.
+    pub(crate) trace_url: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,13 @@ pub(crate) enum Access {
     Read,
     Operate,
     Admin,
+}
+
+impl View {
+    /// The page of a trace, if there is one.
+    pub(crate) fn trace_link(&self, trace_id: &str) -> Option<String> {
+        self.trace_url.as_ref().map(|url| url.replace("{trace_id}", trace_id))
+    }
 }
 
 impl Access {
@@ -141,6 +150,7 @@ impl Asked {
             access: Access::Read,
             now: DateTime::UNIX_EPOCH,
             has_key: self.key.is_some(),
+            trace_url: self.app.options().trace_url.clone(),
         }
     }
 }

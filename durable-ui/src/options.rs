@@ -17,6 +17,7 @@ pub struct UiOptions {
     pub(crate) http: HttpOptions,
     pub(crate) name: Option<String>,
     pub(crate) is_read_only: bool,
+    pub(crate) trace_url: Option<String>,
 }
 
 impl UiOptions {
@@ -35,6 +36,19 @@ impl UiOptions {
     /// The name beside the logo and in the titles of pages; by default the name of the task hub.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Where traces are shown: the address of a trace, with `{trace_id}` in place of its id. The page of
+    /// an instance that was started in a trace then links to it.
+    ///
+    /// ```
+    /// use durable_ui::UiOptions;
+    ///
+    /// let options = UiOptions::new().trace_url("https://jaeger.example.com/trace/{trace_id}");
+    /// ```
+    pub fn trace_url(mut self, url: impl Into<String>) -> Self {
+        self.trace_url = Some(url.into());
         self
     }
 

@@ -32,6 +32,7 @@
 //! | count instances by status and name | [`TaskHub::counts`], which returns [`InstanceCounts`] |
 //! | call, signal and read entities | [`TaskHub::call_entity`], [`TaskHub::signal_entity`], [`TaskHub::entity`] |
 //! | list the registered functions | [`TaskHub::registered`], which returns [`Registered`] |
+//! | see how long commits take | [`TaskHub::commit_latency`], which returns a [`CommitLatency`] |
 //! | list the activities that are running | [`TaskHub::running`], which returns [`RunningActivity`]s |
 //! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
 //! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
@@ -65,15 +66,15 @@ pub use crate::entity::InvalidOperation;
 pub use crate::event::InvalidEvent;
 #[doc(inline)]
 pub use crate::hub::{
-    BackupError, CleanedEntities, CustomStatusWatch, EntityDetails, EntityError, EntityQuery,
-    FollowedEvent, HistoryPage, HistoryPosition, HistoryStream, HubError, InstanceCounts,
-    InstanceDetails, InstanceDetailsQuery, InstanceHandle, InstanceQuery, InstanceStatus,
-    InvalidHistoryPosition, InvalidPageToken, InvalidSetting, LifecycleError, LifecycleEvent,
-    LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError, OpenError, OrchestrationHandle,
-    Page, PageToken, Parameter, PendingWork, Query, QueryStream, QueuedKind, QueuedRequest,
-    Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply, ResultError,
-    Retention, RunningActivity, ScheduledSignal, ScheduledSignalQuery, ShutdownReport, StartError,
-    TaskHub, TaskHubBuilder, Unreadable,
+    BackupError, CleanedEntities, CodeHash, CommitLatency, CustomStatusWatch, EntityDetails,
+    EntityError, EntityQuery, FollowedEvent, HistoryPage, HistoryPosition, HistoryStream, HubError,
+    InstanceCounts, InstanceDetails, InstanceDetailsQuery, InstanceHandle, InstanceQuery,
+    InstanceStatus, InvalidHistoryPosition, InvalidPageToken, InvalidSetting, LifecycleError,
+    LifecycleEvent, LifecycleEvents, LifecycleFilter, LifecycleKind, ManageError, OpenError,
+    OrchestrationHandle, Page, PageToken, Parameter, PendingWork, Query, QueryStream, QueuedKind,
+    QueuedRequest, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation, Reply,
+    ResultError, Retention, RunningActivity, ScheduledSignal, ScheduledSignalQuery, ShutdownReport,
+    StartError, TaskHub, TaskHubBuilder, Unreadable,
 };
 pub use crate::payload::InvalidPayload;
 pub use crate::registry::{RegistryError, VersionMatch};

@@ -43,6 +43,11 @@ pub(crate) enum BatchCommand {
         #[arg(add = ArgValueCompleter::new(complete::batches))]
         id: String,
     },
+    /// Retry what has failed in a batch that has ended, as a new batch
+    Retry {
+        #[arg(add = ArgValueCompleter::new(complete::batches))]
+        id: String,
+    },
     /// Stop a batch; what it has done remains
     Stop {
         #[arg(add = ArgValueCompleter::new(complete::batches))]

@@ -1,4 +1,4 @@
-//! Batches: showing and stopping them, and running one to its end.
+//! Batches: showing, retrying and stopping them, and running one to its end.
 
 use durable_http::client::{Batch, BatchDetails, BatchRequest};
 
@@ -17,6 +17,10 @@ pub(super) async fn run(command: &BatchCommand, session: &mut Session<'_>) -> Re
         BatchCommand::Show { id } => {
             let text = session.client.get_batch(id).text().await?;
             session.show_one::<BatchDetails>(&parsed(text)?)
+        }
+        BatchCommand::Retry { id } => {
+            let text = session.client.retry_batch(id).text().await?;
+            session.show_one::<Batch>(&parsed(text)?)
         }
         BatchCommand::Stop { id } => {
             let text = session.client.cancel_batch(id).text().await?;

@@ -1,11 +1,13 @@
 //! The columns of each kind of item.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use durable::protocol::Json;
 use durable_http::client::{
-    Access, ActivityAttempts, Batch, BatchDetails, Entity, Event, Failure, Hub, HubNode,
-    InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest, RegisteredFunction,
-    RunningActivity, Schedule, Suspension,
+    Access, ActivityAttempts, Batch, BatchDetails, CommitLatency, Entity, Event, Failure, Hub,
+    HubNode, InstanceStatus, LifecycleEvent, Parameter, PendingWork, QueuedRequest,
+    RegisteredFunction, RunningActivity, Schedule, Suspension,
 };
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -410,9 +412,16 @@ impl Show for Hub {
         let frozen = self.frozen_partitions.iter();
         let frozen = frozen.map(|it| (format!("FROZEN {}", it.partition), it.reason.clone()));
         let placed = parked.chain(pinned).chain(frozen);
+        let commits = self.commits.iter().map(|it| ("COMMITS".to_owned(), latency(it)));
         let columns = columns.zip(self.row(clock));
-        columns.chain(nodes).chain(free).chain(placed).chain(figures).collect()
+        columns.chain(commits).chain(nodes).chain(free).chain(placed).chain(figures).collect()
     }
+}
+
+fn latency(commits: &CommitLatency) -> String {
+    let millis = |micros: u64| Duration::from_micros(micros).as_secs_f64() * 1e3;
+    let (p50, p99) = (millis(commits.p50_micros), millis(commits.p99_micros));
+    format!("p50 {p50:.1} ms, p99 {p99:.1} ms, of the last {}", commits.count)
 }
 
 /// What a process does for the hub, in one line.

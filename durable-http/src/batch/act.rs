@@ -56,7 +56,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Failure {
-    instance_id: InstanceId,
+    pub(super) instance_id: InstanceId,
     code: String,
     detail: String,
 }
@@ -164,13 +164,7 @@ mod tests {
     }
 
     async fn selected(instance: &InstanceHandle) -> Selected {
-        let status = instance.status().await.unwrap();
-        Selected {
-            id: status.instance_id,
-            execution: status.execution_id,
-            updated: status.last_updated_at,
-            length: status.history_len,
-        }
+        instance.status().await.unwrap().into()
     }
 
     /// As after a crash between an action and its record.

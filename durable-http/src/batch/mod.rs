@@ -10,7 +10,8 @@
 //!    have no further effect the second time. Purge, rewind, restart and raise act only on an instance
 //!    that has not changed since it was selected; their own effect is such a change, so they act at most
 //!    once.
-//! 4. A batch never acts on batches. It acts on other instances of the library itself only if the filter
+//! 4. A retry acts on the instances that failed, so their ids are kept, up to [`FAILED_MAX`].
+//! 5. A batch never acts on batches. It acts on other instances of the library itself only if the filter
 //!    has their name.
 //!
 //! Read next: `act.rs` (the action on one instance), `served.rs` (how an activity finds its hub).
@@ -18,15 +19,15 @@
 mod act;
 mod served;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use durable::client::InstanceQuery;
+use durable::client::{HubError, InstanceQuery, InstanceStatus};
 use durable::protocol::{ExecutionId, Json, Timestamp};
 use durable::{
-    ActivityContext, Error, InstanceId, OrchestrationContext, Result, RuntimeStatus, activity,
-    orchestrator,
+    ActivityContext, Error, InstanceId, OrchestrationContext, Result, RuntimeStatus, TaskHub,
+    activity, orchestrator,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ const PAGE: u32 = 100;
 const PAGES: u32 = 20;
 /// The most errors and ids that a report names.
 const NAMED: usize = 50;
+/// The most ids of failed instances that are kept for a retry.
+const FAILED_MAX: usize = 1000;
 
 /// What a batch does; the input of its orchestration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,6 +63,8 @@ pub(crate) struct Job {
     began: Option<DateTime<Utc>>,
     #[serde(default)]
     progress: Progress,
+    #[serde(default)]
+    failed_ids: Vec<InstanceId>,
 }
 
 fn per_second() -> u32 {
@@ -67,9 +72,12 @@ fn per_second() -> u32 {
 }
 
 /// The instances that a batch acts on: those that match all conditions.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Filter {
+    /// These instances; then there are no other conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ids: Vec<InstanceId>,
     pub(crate) name: Option<String>,
     pub(crate) status: Vec<RuntimeStatus>,
     pub(crate) prefix: Option<String>,
@@ -100,6 +108,17 @@ pub(crate) struct Progress {
     instance_ids: Vec<InstanceId>,
 }
 
+/// The output of a batch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    #[serde(flatten)]
+    progress: Progress,
+    /// The first instances that failed.
+    #[serde(default)]
+    pub(crate) failed_ids: Vec<InstanceId>,
+}
+
 /// An instance as it was selected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Selected {
@@ -116,7 +135,7 @@ struct Page {
 }
 
 #[orchestrator(name = "durable.Batch")]
-pub(crate) async fn batch(ctx: &OrchestrationContext, job: Job) -> Result<Progress> {
+pub(crate) async fn batch(ctx: &OrchestrationContext, job: Job) -> Result<Report> {
     let mut job = job;
     let began = *job.began.get_or_insert(ctx.current_utc_datetime());
     let size = job.per_second.clamp(1, PAGE);
@@ -128,13 +147,13 @@ pub(crate) async fn batch(ctx: &OrchestrationContext, job: Job) -> Result<Progre
             job.progress.instance_ids.extend(page.found.into_iter().take(left).map(|it| it.id));
         } else if !page.found.is_empty() {
             for outcome in run(job.action.clone(), page.found).await? {
-                job.progress.add(outcome);
+                job.add(outcome);
             }
         }
         ctx.set_custom_status(&job.progress)?;
         job.after = page.next;
         if job.after.is_none() {
-            return Ok(job.progress);
+            return Ok(Report { progress: job.progress, failed_ids: job.failed_ids });
         }
         if !job.dry_run {
             ctx.create_timer(Duration::from_secs(1) * size / job.per_second.max(1)).await;
@@ -145,23 +164,32 @@ pub(crate) async fn batch(ctx: &OrchestrationContext, job: Job) -> Result<Progre
 
 impl Job {
     pub(crate) fn new(query: Filter, action: Action, dry_run: bool, per_second: u32) -> Self {
-        let (after, began, progress) = (None, None, Progress::default());
-        Self { query, action, dry_run, per_second, after, began, progress }
+        let (progress, failed_ids) = (Progress::default(), Vec::new());
+        Self { query, action, dry_run, per_second, after: None, began: None, progress, failed_ids }
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        let progress = &mut self.progress;
+        match outcome {
+            Outcome::Done => progress.done += 1,
+            Outcome::Skipped => progress.skipped += 1,
+            Outcome::Failed(failure) => {
+                progress.failed += 1;
+                if self.failed_ids.len() < FAILED_MAX {
+                    self.failed_ids.push(failure.instance_id.clone());
+                }
+                if progress.errors.len() < NAMED {
+                    progress.errors.push(failure);
+                }
+            }
+        }
     }
 }
 
 impl Progress {
-    fn add(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Done => self.done += 1,
-            Outcome::Skipped => self.skipped += 1,
-            Outcome::Failed(failure) => {
-                self.failed += 1;
-                if self.errors.len() < NAMED {
-                    self.errors.push(failure);
-                }
-            }
-        }
+    /// The instances that failed, as far as the progress names them.
+    pub(crate) fn failed_ids(self) -> Vec<InstanceId> {
+        self.errors.into_iter().map(|failure| failure.instance_id).collect()
     }
 }
 
@@ -220,6 +248,9 @@ async fn select(
     size: u32,
 ) -> Result<Page> {
     let hub = served::hub_of(ctx).await?;
+    if !query.ids.is_empty() {
+        return named(&hub, query.ids, began, after, size as usize).await;
+    }
     // The end is exclusive, and what was started at the same moment belongs to the batch.
     let last = began + chrono::TimeDelta::microseconds(1);
     let created_to = query.created_to.map_or(last, |time| time.min(last));
@@ -232,13 +263,41 @@ async fn select(
     let next = page.next.map(|token| InstanceId::try_from(token.to_string()));
     let next = next.transpose().map_err(Error::from)?;
     let found = page.items.into_iter().filter(|it| it.name != NAME);
-    let found = found.map(|it| Selected {
-        id: it.instance_id,
-        execution: it.execution_id,
-        updated: it.last_updated_at,
-        length: it.history_len,
-    });
-    Ok(Page { found: found.collect(), next })
+    Ok(Page { found: found.map(Selected::from).collect(), next })
+}
+
+/// A page of these instances.
+async fn named(
+    hub: &TaskHub,
+    ids: Vec<InstanceId>,
+    began: DateTime<Utc>,
+    after: Option<InstanceId>,
+    size: usize,
+) -> Result<Page> {
+    let ids: BTreeSet<_> = ids.into_iter().filter(|id| Some(id) > after.as_ref()).collect();
+    let next = ids.iter().nth(size - 1).filter(|_| ids.len() > size).cloned();
+    let mut found = Vec::new();
+    for id in ids.iter().take(size) {
+        match hub.instance(id.as_str()).map_err(Error::from)?.status().await {
+            Ok(it) if it.name != NAME && it.created_at.to_datetime() <= began => {
+                found.push(it.into());
+            }
+            Ok(_) | Err(HubError::NoSuchInstance(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Page { found, next })
+}
+
+impl From<InstanceStatus> for Selected {
+    fn from(status: InstanceStatus) -> Self {
+        Self {
+            id: status.instance_id,
+            execution: status.execution_id,
+            updated: status.last_updated_at,
+            length: status.history_len,
+        }
+    }
 }
 
 /// Acts on the instances of a page.

@@ -130,4 +130,10 @@ impl Client {
     pub fn cancel_batch(&self, id: &str) -> Request<Batch> {
         Request::post(self, path(&["batches", id], ":cancel"))
     }
+
+    /// Starts a batch with the same action on the instances that have failed in a batch that has
+    /// ended: up to 1000, or 50 if it was stopped.
+    pub fn retry_batch(&self, id: &str) -> Request<Batch> {
+        Request::post(self, path(&["batches", id], ":retry"))
+    }
 }

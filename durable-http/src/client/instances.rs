@@ -14,7 +14,7 @@ use super::{
 use crate::timeline::Timeline;
 
 /// The fields of [`InstanceDetails`] that [`InstanceStatus`] does not have.
-const VALUES: &str = "input,output,failure,terminationReason";
+const VALUES: &str = "input,output,failure,terminationReason,codeHash,traceContext";
 
 /// What to start, and how.
 ///

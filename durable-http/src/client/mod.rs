@@ -73,7 +73,7 @@ pub use instances::StartRequest;
 pub use model::{
     Access, ActivityAttempts, ActivityStatistics, AttemptFailure, AwaitedEntity, Backup,
     BackupReport, BackupStatus, Backups, Batch, BatchDetails, BatchError, BatchProgress, Child,
-    CleanedEntities, Entity, EntityQueue, Event, EventWait, Failure, FollowedEvent,
+    CleanedEntities, CommitLatency, Entity, EntityQueue, Event, EventWait, Failure, FollowedEvent,
     FrozenPartition, Histogram, HistogramBucket, HistoryPage, Hub, HubNode, IndexedPage,
     InstanceCount, InstanceDetails, InstanceStatus, LifecycleEvent, Page, Parameter, Parent,
     ParkedPartition, PendingCause, PendingKind, PendingTask, PendingWork, PinnedPartition, Purged,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Refusal;
 use super::list;
-use crate::batch::{self, Action, Filter, Job};
+use crate::batch::{self, Action, Filter, Job, Progress, Report};
 use crate::call::Call;
 use crate::json::{self, Object, with_header};
 use crate::links::encode;
@@ -35,8 +35,16 @@ pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
         let detail = format!("`perSecond` is {per_second}; give 1 to {PER_SECOND_MAX}");
         return Err(Problem::invalid(detail).into());
     }
+    let has_others = Filter { ids: Vec::new(), ..query.clone() } != Filter::default();
+    if !query.ids.is_empty() && has_others {
+        let detail = "`ids` has instances, so there can be no other condition; remove one of them";
+        return Err(Problem::invalid(detail).into());
+    }
+    begin(&call, id, Job::new(query, action, dry_run, per_second)).await
+}
+
+async fn begin(call: &Call, id: Option<String>, job: Job) -> Result<Response, Refusal> {
     let id = id.unwrap_or_else(|| format!("batch-{}", InstanceId::generate()));
-    let job = Job::new(query, action, dry_run, per_second);
     let started = call.hub().start(batch::batch(job).instance_id(id)).await?;
     let location =
         call.place().below(&format!("batches/{}", encode(started.instance_id().as_str())));
@@ -73,6 +81,30 @@ pub(super) async fn cancel(call: Call) -> Result<Response, Refusal> {
     let instance = of_path(&call).await?;
     instance.terminate("cancelled").await?;
     Ok(json::answer(StatusCode::OK, &shown(&instance.status().await?)))
+}
+
+/// The same action on the instances that have failed, as a new batch.
+pub(super) async fn retry(call: Call) -> Result<Response, Refusal> {
+    let details = of_path(&call).await?.details().await?;
+    let Job { action, dry_run, per_second, .. } = serde_json::from_str(details.input.as_str())
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let id = &details.status.instance_id;
+    if !details.status.runtime_status.is_finished() {
+        let detail = format!("batch `{id}` has not ended; retry what has failed when it has");
+        return Err(Problem::new(Code::NotFinished, detail).into());
+    }
+    // One that was stopped has no output.
+    let ids = match (details.output_as::<Report>(), &details.status.custom_status) {
+        (Ok(Some(report)), _) if !report.failed_ids.is_empty() => report.failed_ids,
+        (_, Some(progress)) => serde_json::from_str::<Progress>(progress.as_str())
+            .map_or_else(|_| Vec::new(), Progress::failed_ids),
+        (_, None) => Vec::new(),
+    };
+    if ids.is_empty() || dry_run {
+        return Err(Problem::invalid(format!("nothing has failed in batch `{id}`")).into());
+    }
+    let query = Filter { ids, ..Filter::default() };
+    begin(&call, None, Job::new(query, action, false, per_second)).await
 }
 
 async fn of_path(call: &Call) -> Result<InstanceHandle, Problem> {

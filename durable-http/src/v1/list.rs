@@ -33,7 +33,8 @@ pub(crate) const STATUS: [&str; 14] = [
     "historyLen",
 ];
 /// The fields that are read from histories, and only on request.
-const VALUES: [&str; 4] = ["input", "output", "failure", "terminationReason"];
+const VALUES: [&str; 6] =
+    ["input", "output", "failure", "terminationReason", "codeHash", "traceContext"];
 
 pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     let find = filter(&call)?.page_size(call.limit()?);

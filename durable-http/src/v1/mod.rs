@@ -30,10 +30,12 @@ mod statistics;
 mod timeline;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use durable::client::CommitLatency;
 use durable::store::Member;
 
 use crate::answer::{About, Failure, with_retry_after};
@@ -69,6 +71,7 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
         .with("partitions", &call.hub().partitions())
         .with("diskBytes", &usage.disk_bytes)
         .with("memoryBytes", &usage.memory_bytes)
+        .with("commits", &call.hub().commit_latency().map(commits))
         .with("figures", &figures)
         .with("nodes", &nodes)
         .with("freePartitions", &free)
@@ -76,6 +79,14 @@ async fn hub(call: Call) -> Result<Response, Refusal> {
         .with("pinnedPartitions", &pinned)
         .with("frozenPartitions", &frozen);
     Ok(json::answer(StatusCode::OK, &body))
+}
+
+fn commits(latency: CommitLatency) -> Object {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Object::new()
+        .with("count", &latency.commits)
+        .with("p50Micros", &micros(latency.p50))
+        .with("p99Micros", &micros(latency.p99))
 }
 
 /// A process that shares the hub.

@@ -159,6 +159,71 @@ async fn a_batch_goes_on_after_a_crash_and_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn what_has_failed_in_a_batch_is_retried() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 130).await;
+    let restart = json!({
+        "id": "all", "query": { "name": "order" }, "perSecond": 1000, "action": { "restart": {} },
+    });
+    post(&router, "batches", &restart).await;
+    let early = send(&router, "POST /api/v1/batches/all:retry", &[], "").await;
+    assert_eq!(early.status, 409);
+    assert_eq!(early.json()["code"], "not-finished");
+    hub.advance(Duration::from_mins(1)).await;
+    let batch = send(&router, "GET /api/v1/batches/all", &[], "").await.json();
+    assert_eq!(batch["progress"]["failed"], 130, "a running instance is not restarted: {batch}");
+
+    for id in ["order-003", "order-120"] {
+        hub.instance(id).unwrap().terminate("").await.unwrap();
+    }
+    hub.start(order(5).instance_id("order-later")).await.unwrap();
+    let retried = send(&router, "POST /api/v1/batches/all:retry", &[], "").await;
+    assert_eq!(retried.status, 202, "{}", retried.json());
+    hub.advance(Duration::from_mins(1)).await;
+    let id = retried.json()["id"].as_str().unwrap().to_owned();
+    let batch = send(&router, &format!("GET /api/v1/batches/{id}"), &[], "").await.json();
+    let progress = &batch["progress"];
+    assert_eq!((&progress["matched"], &progress["done"]), (&json!(130), &json!(2)), "{batch}");
+    assert_eq!(progress["failed"], 128, "{batch}");
+    assert_eq!(batch["query"]["ids"].as_array().unwrap().len(), 130);
+    assert_eq!(status(&hub, "order-003").await, RuntimeStatus::Running);
+
+    let suspend = json!({ "id": "s", "query": { "name": "order" }, "action": { "suspend": {} } });
+    post(&router, "batches", &suspend).await;
+    hub.advance(Duration::from_mins(1)).await;
+    let nothing = send(&router, "POST /api/v1/batches/s:retry", &[], "").await;
+    assert_eq!(nothing.status, 400, "{}", nothing.json());
+    assert_eq!(nothing.json()["detail"], "nothing has failed in batch `s`");
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_acts_on_these_instances() {
+    let hub = hub().await;
+    let router = routes(&hub);
+    orders(&hub, 5).await;
+    let both =
+        json!({ "query": { "ids": ["order-001"], "name": "order" }, "action": { "purge": {} } });
+    let refused = send(&router, "POST /api/v1/batches", &[], both.to_string()).await;
+    assert_eq!(refused.status, 400, "{}", refused.json());
+    let request = json!({
+        "id": "b", "perSecond": 1, "action": { "terminate": {} },
+        "query": { "ids": ["order-003", "order-001", "none", "order-003", "b"] },
+    });
+    let progress = run(&hub, &router, &request).await;
+    assert_eq!((&progress["matched"], &progress["done"]), (&json!(2), &json!(2)), "{progress}");
+    for (id, expected) in [
+        ("order-001", RuntimeStatus::Terminated),
+        ("order-002", RuntimeStatus::Running),
+        ("order-003", RuntimeStatus::Terminated),
+    ] {
+        assert_eq!(status(&hub, id).await, expected, "{id}");
+    }
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn batches_are_left_out_of_lists_and_counts_unless_they_are_requested() {
     let hub = hub().await;
     let router = routes(&hub);

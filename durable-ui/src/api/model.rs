@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
 use durable::protocol::Json;
-use durable_http::client::Suspension;
+use durable_http::client::{CommitLatency, Suspension};
 use serde::Deserialize;
 
 /// A page of a list.
@@ -62,6 +62,7 @@ pub(crate) struct Hub {
     pub(crate) partitions: u64,
     pub(crate) disk_bytes: u64,
     pub(crate) memory_bytes: u64,
+    pub(crate) commits: Option<CommitLatency>,
 }
 
 /// A schedule, as far as lists show it.

@@ -19,6 +19,9 @@ pub(crate) struct Function {
     pub(crate) file: String,
     pub(crate) line: u32,
     /// Of an orchestrator or an activity.
+    #[serde(default, rename = "codeHash")]
+    pub(crate) code_hash: String,
+    /// Of an orchestrator or an activity.
     #[serde(default)]
     pub(crate) parameters: Vec<Parameter>,
     /// Of an entity.

@@ -8,9 +8,11 @@ mod confirm;
 mod entity;
 mod json;
 mod list;
+mod markdown;
 mod status;
 
 use chrono::{DateTime, Utc};
+use durable_http::client::CommitLatency;
 use maud::{Markup, html};
 
 use crate::call::View;
@@ -21,7 +23,8 @@ pub(crate) use confirm::{Action, Field, Input, confirm, open};
 pub(crate) use entity::{entity, entity_name};
 pub(crate) use json::{Json, json, preview};
 pub(crate) use list::{Tab, empty, find, next_page, none_so_far, section, table, tabs};
-pub(crate) use status::{custom_status, status, status_link, word};
+use markdown::markdown;
+pub(crate) use status::{custom_status, full_custom_status, status, status_link, word};
 
 /// A symbol of `assets/sprite.svg`.
 pub(crate) fn icon(name: &str) -> Markup {
@@ -93,6 +96,13 @@ pub(crate) fn progress(value: f64, max: f64, words: &str) -> Markup {
 /// Facts as name and value.
 pub(crate) fn facts(facts: &[(&str, Markup)]) -> Markup {
     html! { dl.kv { @for (name, value) in facts { div { dt { (name) } dd { (value) } } } } }
+}
+
+/// How long the last commits took.
+pub(crate) fn commit_latency(latency: &CommitLatency) -> Markup {
+    let (p50, p99) = (format::micros(latency.p50_micros), format::micros(latency.p99_micros));
+    let title = format!("Of the last {}", format::counted(latency.count, "commit"));
+    html! { span title=(title) { "p50 " (p50) ", p99 " (p99) } }
 }
 
 /// A tag of an instance, as a link to the instances that have it.

@@ -5,7 +5,7 @@ use durable::protocol::Json;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{icon, preview, progress, text};
+use super::{icon, markdown, preview, progress, text};
 use crate::format;
 
 /// The word of a status, in lower case, for classes, icons and queries.
@@ -31,6 +31,14 @@ pub(crate) fn status(status: RuntimeStatus) -> Markup {
 /// A status with a count, as a link.
 pub(crate) fn status_link(of: RuntimeStatus, count: &str, link: &str) -> Markup {
     html! { a.stat href=(link) { (status(of)) b { (count) } } }
+}
+
+/// A custom status on the page of its instance: text is Markdown.
+pub(crate) fn full_custom_status(json: &Json) -> Markup {
+    match json.read::<String>() {
+        Ok(text) => markdown(&text),
+        Err(_) => html! { span.row { (custom_status(json)) } },
+    }
 }
 
 /// A custom status on one line. An object with `done` and `of` (or `total`) is shown as progress.

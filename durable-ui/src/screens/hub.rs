@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use durable_http::client::CommitLatency;
 use maud::{Markup, html};
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use crate::api::registered::{Function, Functions};
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place};
-use crate::parts::{ago, empty, facts, section, table, text};
+use crate::parts::{ago, commit_latency, empty, facts, section, table, text};
 use crate::query::Query;
 
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Hub {
     pub(crate) disk_bytes: Option<u64>,
     #[serde(default)]
     pub(crate) memory_bytes: Option<u64>,
+    #[serde(default)]
+    pub(crate) commits: Option<CommitLatency>,
     /// Figures of the store.
     #[serde(default)]
     pub(crate) figures: BTreeMap<String, u64>,
@@ -109,12 +112,11 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
 
 fn uses(hub: &Hub) -> Markup {
     let size = |bytes: Option<u64>| html! { (bytes.map_or("none".to_owned(), format::bytes)) };
-    facts(&[
-        ("Disk", size(hub.disk_bytes)),
-        ("Memory", size(hub.memory_bytes)),
-        ("Partitions", html! { (hub.partitions) }),
-        ("Version", html! { span.m { "durable " (hub.version) } }),
-    ])
+    let mut uses = vec![("Disk", size(hub.disk_bytes)), ("Memory", size(hub.memory_bytes))];
+    uses.extend(hub.commits.as_ref().map(|commits| ("Commits", commit_latency(commits))));
+    uses.push(("Partitions", html! { (hub.partitions) }));
+    uses.push(("Version", html! { span.m { "durable " (hub.version) } }));
+    facts(&uses)
 }
 
 /// The processes that share the hub, and the partitions that each of them owns.

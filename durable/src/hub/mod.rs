@@ -70,11 +70,12 @@ pub use self::client::pending::PendingWork;
 pub use self::client::progress::CustomStatusWatch;
 pub use self::client::query::InstanceQuery;
 pub use self::client::registered::{
-    Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
+    CodeHash, Parameter, Registered, RegisteredEntity, RegisteredFunction, RegisteredOperation,
 };
 pub use self::client::reply::Reply;
 pub use self::client::status::InstanceStatus;
 pub use self::client::values::{InstanceDetails, InstanceDetailsQuery};
+pub use self::commit::times::CommitLatency;
 pub use self::error::{
     BackupError, EntityError, HubError, ManageError, ResultError, StartError, Unreadable,
 };

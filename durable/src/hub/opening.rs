@@ -30,6 +30,7 @@ use super::work::activities::{Activities, ActivityEnvironment, ActivitySettings}
 use super::work::batches::Batches;
 use crate::definition::StateType;
 use crate::entity::BatchContext;
+use crate::limits::Limits;
 use crate::protocol::HubRecord;
 use crate::registry::Registry;
 use crate::store::{Durability, Node, Store, StoreTransactions};
@@ -65,11 +66,9 @@ pub(crate) fn open_with<T>(
     let Options { place, durability, partitions, states, settings, time, .. } = options;
     let (store, kept) = open_store(place, durability)?;
     let transactions = transactions(&*store, &registry, time.is_some())?;
-    let count = create(&*store, partitions, time.is_some())?;
-    let verifies = options.verify_on_open.then_some(settings.limits);
-    verifies.map_or(Ok(()), |limits| verify::unfinished(&*store, &registry, limits))?;
+    let verifies = options.verify_on_open.then_some((&*registry, settings.limits));
+    let count = first_reads(&*store, partitions, verifies, time.is_some())?;
     let Settings { limits, properties, .. } = settings.clone();
-    metrics::opened(&*store)?;
     let mailboxes = Mailboxes::new(count, time.clone(), admission);
     let (health, (events, lifecycle)) = (Arc::new(Health::default()), lifecycle());
     let around = BatchContext { states: states.clone(), limits, ..BatchContext::default() };
@@ -104,6 +103,7 @@ pub(crate) fn open_with<T>(
         settings,
         time: time.clone(),
         clock,
+        commit_times: Arc::default(),
     };
     let (claimed, of_attempts) = parts.claim(count)?;
     let (threads, for_clients, started) = start(&parts, claimed, &kept)?;
@@ -117,6 +117,7 @@ pub(crate) fn open_with<T>(
         health,
         kept,
         lifecycle,
+        commit_times: parts.commit_times,
         limits,
         properties,
         // The clients of a simulation do not make time pass.
@@ -129,6 +130,22 @@ pub(crate) fn open_with<T>(
         stopping: Stopping::default(),
     };
     Ok((TaskHub { inner: Arc::new(inner) }, started))
+}
+
+/// Creates the hub in the store unless it exists, and reads its instances. Returns the number of
+/// partitions.
+fn first_reads(
+    store: &dyn Store,
+    partitions: Option<u16>,
+    verifies: Option<(&Registry, Limits)>,
+    is_test: bool,
+) -> Result<u16, OpenError> {
+    let count = create(store, partitions, is_test)?;
+    if let Some((registry, limits)) = verifies {
+        verify::unfinished(store, registry, limits)?;
+    }
+    metrics::opened(store)?;
+    Ok(count)
 }
 
 /// What the clients and threads of a node share, if other processes may open the hub, too. In virtual

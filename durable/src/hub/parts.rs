@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::commit::committer::Committer;
+use super::commit::times::CommitTimes;
 use super::commit::waiting::Writes;
 use super::health::Health;
 use super::mail::Delivery;
@@ -72,6 +73,7 @@ pub(crate) struct Parts {
     pub(super) time: Option<Arc<VirtualTime>>,
     pub(super) clock: Clock,
     pub(super) held: Arc<HeldBack>,
+    pub(super) commit_times: Arc<CommitTimes>,
 }
 
 impl Parts {
@@ -96,6 +98,7 @@ impl Parts {
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
             lifecycle: Arc::clone(&self.lifecycle),
+            times: Arc::clone(&self.commit_times),
         });
         let notes = recovery.as_ref().map(|begun| Arc::clone(&begun.notes));
         let is_shared = self.nodes.is_some() && self.time.is_none();

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::oneshot;
 
+use super::commit::times::CommitTimes;
 use super::error::HubError;
 use super::health::Health;
 use super::mailboxes::Mailboxes;
@@ -84,6 +85,7 @@ pub(super) struct Inner {
     /// Where the store is, for the log.
     pub(super) kept: Kept,
     pub(super) lifecycle: LifecycleSource,
+    pub(super) commit_times: Arc<CommitTimes>,
     pub(super) limits: Limits,
     /// The properties of new executions.
     pub(super) properties: Arc<Tags>,

@@ -24,6 +24,9 @@ pub struct Hub {
     pub disk_bytes: u64,
     /// How much the store has in memory, in bytes.
     pub memory_bytes: u64,
+    /// How long the last commits took; `None` before the first one.
+    #[serde(default)]
+    pub commits: Option<CommitLatency>,
     /// Figures of the store.
     pub figures: BTreeMap<String, u64>,
     /// The processes that share the hub; empty if the server does not report them.
@@ -41,6 +44,19 @@ pub struct Hub {
     /// The partitions that do not move.
     #[serde(default)]
     pub frozen_partitions: Vec<FrozenPartition>,
+}
+
+/// How long the last commits of the process that answers took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CommitLatency {
+    /// The number of commits, at most 512.
+    pub count: u64,
+    /// Half of them took at most so many microseconds.
+    pub p50_micros: u64,
+    /// 99 of 100 took at most so many microseconds.
+    pub p99_micros: u64,
 }
 
 /// A partition that a certain process should own.
@@ -223,6 +239,9 @@ pub struct RegisteredFunction {
     pub line: u32,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
+    /// A hash of its source, in hexadecimal; empty if the server does not report it.
+    #[serde(default)]
+    pub code_hash: String,
 }
 
 /// A parameter of a function or operation.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
-use durable::protocol::{Json, Tags};
+use durable::protocol::{Json, Tags, TraceContext};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
@@ -115,6 +115,11 @@ pub struct InstanceDetails {
     pub failure: Option<Failure>,
     /// The reason that was given for its termination.
     pub termination_reason: Option<String>,
+    /// A hash of the orchestrator's source when this execution began. It has changed since if that of
+    /// [`RegisteredFunction::code_hash`](super::RegisteredFunction::code_hash) differs.
+    pub code_hash: Option<String>,
+    /// The trace that it was started in.
+    pub trace_context: Option<TraceContext>,
 }
 
 impl<'de> Deserialize<'de> for InstanceDetails {
@@ -126,14 +131,23 @@ impl<'de> Deserialize<'de> for InstanceDetails {
             output: Option<Json>,
             failure: Option<Failure>,
             termination_reason: Option<String>,
+            code_hash: Option<String>,
+            trace_context: Option<TraceContext>,
         }
 
         // `flatten` cannot read the values of users, which are kept as text.
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let status = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        let Values { input, output, failure, termination_reason } =
-            serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
-        Ok(Self { status, input, output, failure, termination_reason })
+        let values: Values = serde_json::from_str(raw.get()).map_err(serde::de::Error::custom)?;
+        Ok(Self {
+            status,
+            input: values.input,
+            output: values.output,
+            failure: values.failure,
+            termination_reason: values.termination_reason,
+            code_hash: values.code_hash,
+            trace_context: values.trace_context,
+        })
     }
 }
 

@@ -20,9 +20,10 @@ pub use entities::{
 };
 pub use history::{Child, Event, FollowedEvent, HistoryPage};
 pub use hub::{
-    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, FrozenPartition, Hub, HubNode,
-    LifecycleEvent, Parameter, ParkedPartition, PinnedPartition, Registered, RegisteredEntity,
-    RegisteredFunction, RegisteredOperation, RetriedPartition, RunningActivities, RunningActivity,
+    Access, ActivityAttempts, ActivityStatistics, AttemptFailure, CommitLatency, FrozenPartition,
+    Hub, HubNode, LifecycleEvent, Parameter, ParkedPartition, PinnedPartition, Registered,
+    RegisteredEntity, RegisteredFunction, RegisteredOperation, RetriedPartition, RunningActivities,
+    RunningActivity,
 };
 pub use instances::{
     Failure, Histogram, HistogramBucket, InstanceCount, InstanceDetails, InstanceStatus, Parent,

@@ -5,7 +5,7 @@ use crate::access::Role::Admin;
 use crate::openapi::Body::Required;
 use crate::openapi::Content::Json;
 use crate::openapi::Operation;
-use crate::problem::Code::{AlreadyExists, Finished, NoRoom, NoSuchInstance};
+use crate::problem::Code::{AlreadyExists, Finished, NoRoom, NoSuchInstance, NotFinished};
 use crate::route::{Route, handler};
 use crate::v1::batches;
 
@@ -57,6 +57,19 @@ pub(super) const ROUTES: &[Route<Refusal>] = &[
             summary: "Stops a batch after the instances it is at. What it has done remains.",
             answers: &[(200, Json("Batch"), "The batch as it is now.", &[])],
             errors: &[NoSuchInstance, Finished],
+            ..NEW
+        },
+    ),
+    post(
+        "batches/{id}:retry",
+        Admin,
+        handler!(batches::retry),
+        Operation {
+            id: "retryBatch",
+            summary: "Starts a batch with the same action on the instances that have failed in a batch \
+                      that has ended: up to 1000, or 50 if it was stopped.",
+            answers: &[(202, Json("Batch"), "The new batch.", &["Location"])],
+            errors: &[NoSuchInstance, NotFinished, NoRoom],
             ..NEW
         },
     ),

@@ -1,5 +1,6 @@
 //! The page of one batch: its request, its progress and its failures.
 
+use durable::RuntimeStatus;
 use durable::protocol::Json as Value;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -48,6 +49,11 @@ pub(super) async fn answer(call: &Call, id: &str) -> Result<Page, Failure> {
             format!("durable batch stop {word}"),
             format_args!("{path}:cancel"),
         ),
+        Command::post(
+            "Retry what has failed in it",
+            format!("durable batch retry {word}"),
+            format_args!("{path}:retry"),
+        ),
     ]))
 }
 
@@ -55,6 +61,9 @@ pub(crate) fn screen(view: &View, details: &Details) -> Markup {
     let Details { batch, request } = details;
     let may_stop = view.access.may_delete() && !batch.runtime_status.is_finished();
     let stop = may_stop.then(|| stop(view, batch));
+    let failed = batch.progress.as_ref().map_or(0, |progress| progress.failed);
+    let may_retry = view.access.may_delete() && batch.runtime_status.is_finished() && failed > 0;
+    let retry = may_retry.then(|| retry(view, batch, failed));
     html! {
         nav.crumb aria-label="Where this is" {
             a href=(view.links.to("batches")) { "Batches" }
@@ -65,7 +74,7 @@ pub(crate) fn screen(view: &View, details: &Details) -> Markup {
             (status(batch.runtime_status))
             @if request.dry_run { span.tag { "dry run" } }
             span.sp {}
-            @if let Some(stop) = &stop { (open(stop, "")) }
+            @for action in stop.iter().chain(&retry) { (open(action, "")) }
         }
         div #facts data-part { (about(view, details)) }
         @if let Some(failure) = &request.failure {
@@ -76,7 +85,7 @@ pub(crate) fn screen(view: &View, details: &Details) -> Markup {
             (section("filter", "Filter", &html! {}, &shown(&filter(&request.query))))
         }
         @if let Some(done) = &batch.progress { (errors(view, done)) (found(view, done)) }
-        @if let Some(stop) = &stop { (confirm(stop)) }
+        @for action in stop.iter().chain(&retry) { (confirm(action)) }
     }
 }
 
@@ -162,6 +171,23 @@ fn found(view: &View, done: &Progress) -> Markup {
     let content = table("stack rows", "Matched instances", &head, &rows);
     let beside = html! { span.q { "the first " (done.instance_ids.len()) } };
     section("found", "Would be acted on", &beside, &content)
+}
+
+/// A stopped batch knows the ids that its progress names.
+fn retry(view: &View, batch: &Batch, failed: u64) -> Action {
+    let known = match batch.runtime_status {
+        RuntimeStatus::Completed => failed.min(1000),
+        _ => failed.min(50),
+    };
+    let which = if known < failed { "the first " } else { "" };
+    let url = view.links.api(format_args!("batches/{}:retry", encode(&batch.id)));
+    Action::post("retry", "Retry the failed", url)
+        .asks(
+            format!("Retry {which}{}?", format::counted(known, "failed instance")),
+            "A new batch does the same with them.",
+        )
+        .keeps("Leave them")
+        .then(view.links.to("batches/{id}"))
 }
 
 fn stop(view: &View, batch: &Batch) -> Action {

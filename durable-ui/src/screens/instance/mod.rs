@@ -16,6 +16,7 @@ use durable_http::timeline::Timeline;
 use maud::{Markup, html};
 
 use crate::api::Failure;
+use crate::api::registered::Functions;
 use crate::call::Call;
 use crate::format::count;
 use crate::frame::{Command, Page, Place, quoted};
@@ -67,8 +68,9 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
         Err(failure) if failure.code == TOO_LONG => too_long(call, &details, &route).await?,
         content => content?,
     };
+    let registered: Functions = call.api.get("registered", &Query::default()).await?;
     let body = html! {
-        (head::head(&call.view, &details, &waits))
+        (head::head(&call.view, &details, &waits, &registered))
         (why::why(&call.view, &details, &waits))
         (bar(call, &details, &waits, tab))
         (content)

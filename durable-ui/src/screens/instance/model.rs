@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
-use durable::protocol::Json;
+use durable::protocol::{Json, TraceContext};
 use durable_http::client::{Failure, Suspension};
 use serde::Deserialize;
 
@@ -40,6 +40,10 @@ pub(crate) struct Details {
     pub(crate) failure: Option<Failure>,
     #[serde(default)]
     pub(crate) termination_reason: Option<String>,
+    #[serde(default)]
+    pub(crate) code_hash: Option<String>,
+    #[serde(default)]
+    pub(crate) trace_context: Option<TraceContext>,
 }
 
 impl Details {

@@ -13,7 +13,7 @@ use crate::api::{Failure, model};
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place};
-use crate::parts::{Bar, Chart, Series, facts, section, status_link, ticks, word};
+use crate::parts::{Bar, Chart, Series, commit_latency, facts, section, status_link, ticks, word};
 use crate::query::Query;
 use crate::screens::waits;
 
@@ -297,6 +297,7 @@ fn hub(view: &View, hub: &model::Hub) -> Markup {
     if hub.memory_bytes > 0 {
         known.push(("Memory", size(hub.memory_bytes)));
     }
+    known.extend(hub.commits.as_ref().map(|commits| ("Commits", commit_latency(commits))));
     known.push(("Partitions", html! { (hub.partitions) }));
     known.push(("Version", html! { span.m { "durable " (hub.version) } }));
     let details = html! { a href=(view.links.to("hub")) { "Details" } };

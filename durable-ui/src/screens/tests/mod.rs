@@ -26,6 +26,7 @@ pub(crate) fn view() -> View {
         access: Access::Admin,
         now: "2026-11-28T14:32:08Z".parse().unwrap(),
         has_key: false,
+        trace_url: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::hub::commit::times::CommitLatency;
 use crate::hub::error::HubError;
 use crate::hub::task_hub::TaskHub;
 use crate::hub::work::running::RunningActivity;
@@ -40,6 +41,28 @@ impl TaskHub {
     /// ```
     pub fn partitions(&self) -> u16 {
         self.inner.mailboxes.count()
+    }
+
+    /// How long the last commits of this process took, from the call of the store to its answer;
+    /// `None` before the first one. Each step of an orchestration waits for one commit. Metrics
+    /// (feature `metrics`) count all commits as `durable_commit_seconds`.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[orchestrator]
+    /// # async fn greet(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().open().await?;
+    /// hub.start(greet()).await?.result().await?;
+    /// let latency = hub.commit_latency().expect("at least one commit");
+    /// println!("{} commits, p50 {:?}, p99 {:?}", latency.commits, latency.p50, latency.p99);
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn commit_latency(&self) -> Option<CommitLatency> {
+        self.inner.commit_times.latency()
     }
 
     /// The activities that are running in this process, longest-running first. Activities that wait

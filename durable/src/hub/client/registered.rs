@@ -1,6 +1,8 @@
 //! The registered functions of a hub as data, for programs that call functions by name.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 use crate::definition::{Body, Entry, OperationEntry, Parameters};
 use crate::hub::TaskHub;
@@ -59,6 +61,37 @@ pub struct RegisteredFunction {
     /// The parameters of a call. As JSON, a single parameter is passed as itself, several as an
     /// array, and none as `null`.
     pub parameters: Vec<Parameter>,
+    /// Its source.
+    pub code_hash: CodeHash,
+}
+
+/// A hash of the source of a function, without comments and formatting. Functions that it calls do
+/// not contribute. Displayed and in JSON, it is 16 hexadecimal digits.
+///
+/// ```
+/// use durable::client::{InstanceDetails, Registered};
+///
+/// /// Whether the orchestrator was changed after this instance had begun.
+/// fn has_changed(instance: &InstanceDetails, registered: &Registered) -> bool {
+///     let now = registered.orchestrators.iter().find(|it| {
+///         (it.name, it.version) == (&*instance.status.name, instance.status.version.as_deref())
+///     });
+///     now.zip(instance.code_hash).is_some_and(|(now, then)| now.code_hash != then)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodeHash(pub(super) u64);
+
+impl fmt::Display for CodeHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for CodeHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// An entity in [`Registered`].
@@ -166,8 +199,9 @@ impl TaskHub {
 }
 
 fn function(entry: &Entry) -> RegisteredFunction {
-    let Entry { name, version, file, line, parameters: given, .. } = *entry;
-    RegisteredFunction { name, version, file, line, parameters: parameters(given) }
+    let Entry { name, version, file, line, parameters: given, code_hash, .. } = *entry;
+    let (parameters, code_hash) = (parameters(given), CodeHash(code_hash));
+    RegisteredFunction { name, version, file, line, parameters, code_hash }
 }
 
 fn operation(entry: &OperationEntry) -> RegisteredOperation {

@@ -12,10 +12,13 @@ use serde::Serialize;
 
 use super::page::{Page, PageToken, Paging, Query};
 use super::query::InstanceQuery;
+use super::registered::CodeHash;
 use super::status::InstanceStatus;
 use crate::hub::error::Unreadable;
 use crate::payload::Payload;
-use crate::protocol::{EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json, Timestamp};
+use crate::protocol::{
+    EventKind, FailureDetails, HistoryEvent, InstanceRecord, Json, Timestamp, TraceContext,
+};
 use crate::store::{Store, StoreError};
 
 /// Up to this length a history is read as a whole.
@@ -51,6 +54,12 @@ pub struct InstanceDetails {
     pub failure: Option<FailureDetails>,
     /// The reason that was given for its termination, if it was terminated.
     pub termination_reason: Option<String>,
+    /// The source of the orchestrator when the current execution began. If
+    /// [`RegisteredFunction::code_hash`](crate::client::RegisteredFunction::code_hash) differs, the
+    /// orchestrator has changed since. `None` if it began in a release that did not record it.
+    pub code_hash: Option<CodeHash>,
+    /// The trace that it belongs to, if it was started in one.
+    pub trace_context: Option<TraceContext>,
 }
 
 impl InstanceDetails {
@@ -227,6 +236,8 @@ struct Values {
     output: Option<Json>,
     failure: Option<FailureDetails>,
     termination_reason: Option<String>,
+    code_hash: Option<CodeHash>,
+    trace_context: Option<TraceContext>,
     have_end: bool,
 }
 
@@ -254,7 +265,11 @@ impl Values {
     fn add(&mut self, events: Vec<HistoryEvent>) {
         for event in events {
             match event.kind {
-                EventKind::ExecutionStarted(started) => self.input = Some(started.input),
+                EventKind::ExecutionStarted(started) => {
+                    self.input = Some(started.input);
+                    (self.code_hash, self.trace_context) =
+                        (started.code_hash.map(CodeHash), started.trace_context);
+                }
                 EventKind::ExecutionTerminated { reason, .. } => {
                     self.termination_reason = Some(reason);
                 }
@@ -271,8 +286,14 @@ impl Values {
     }
 
     fn of(self, record: InstanceRecord) -> InstanceDetails {
-        let Self { input, output, failure, termination_reason, have_end: _ } = self;
-        let input = input.unwrap_or_else(Json::null);
-        InstanceDetails { status: record.into(), input, output, failure, termination_reason }
+        InstanceDetails {
+            status: record.into(),
+            input: self.input.unwrap_or_else(Json::null),
+            output: self.output,
+            failure: self.failure,
+            termination_reason: self.termination_reason,
+            code_hash: self.code_hash,
+            trace_context: self.trace_context,
+        }
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::draft::{Draft, void};
+use super::times::CommitTimes;
 use super::waiting::Writes;
 use super::write::{Effect, Write};
 use crate::hub::custom_status::Watched;
@@ -25,6 +26,7 @@ use crate::hub::mailboxes::Mailboxes;
 use crate::hub::ownership::Ownership;
 use crate::hub::telemetry::lifecycle::Lifecycle;
 use crate::hub::telemetry::metrics::{self, Stopwatch};
+use crate::hub::time::clock::stopwatch;
 use crate::hub::work::activities::Activities;
 use crate::protocol::{PartitionId, TaskMessage};
 use crate::store::{Cluster, Store, StoreError};
@@ -39,6 +41,7 @@ pub(crate) struct Committer {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
     pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) times: Arc<CommitTimes>,
 }
 
 impl Committer {
@@ -59,9 +62,10 @@ impl Committer {
             if draft.is_empty() {
                 return Ok(Vec::new());
             }
-            let watch = Stopwatch::start();
+            let (watch, began) = (Stopwatch::start(), stopwatch());
             match self.store.commit(&draft.commit) {
                 Ok(()) => {
+                    self.times.add(began.elapsed());
                     metrics::committed(&draft.commit, group.len(), watch);
                     metrics::store(&*self.store);
                     return Ok(draft.into_messages());

@@ -5,5 +5,6 @@ mod draft;
 mod group;
 mod queue;
 pub(crate) mod run;
+pub(crate) mod times;
 pub(crate) mod waiting;
 pub(crate) mod write;
