@@ -76,7 +76,9 @@ async fn import_catalog(ctx: &OrchestrationContext, line: u32) -> Result<()> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let hub = TaskHub::builder().in_memory().open().await?;
-    let options = UiOptions::new().name("shop").trace_url("https://example.com/trace/{trace_id}");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let options = UiOptions::new().name("shop").source_root(root);
+    let options = options.trace_url("https://example.com/trace/{trace_id}");
     let ui = durable_ui::router(&hub, options);
     let app = Router::new().nest("/durable", ui);
     let place = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7072".to_owned());

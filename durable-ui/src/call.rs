@@ -1,5 +1,7 @@
 //! A request for a page, and what every page needs to know about it.
 
+use std::path::PathBuf;
+
 use axum::extract::OriginalUri;
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -51,6 +53,8 @@ pub(crate) struct View {
     pub(crate) has_key: bool,
     /// Where a trace is shown, with `{trace_id}` in place of its id.
     pub(crate) trace_url: Option<String>,
+    /// The folder of the program's source.
+    pub(crate) source_root: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +155,7 @@ impl Asked {
             now: DateTime::UNIX_EPOCH,
             has_key: self.key.is_some(),
             trace_url: self.app.options().trace_url.clone(),
+            source_root: self.app.options().source_root.clone(),
         }
     }
 }

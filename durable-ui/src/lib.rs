@@ -45,6 +45,7 @@ mod parts;
 mod query;
 mod routes;
 mod screens;
+mod source;
 mod timeline;
 
 use axum::Router;

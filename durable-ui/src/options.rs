@@ -1,5 +1,7 @@
 //! The configuration of the dashboard.
 
+use std::path::PathBuf;
+
 use durable_http::HttpOptions;
 
 /// How the dashboard is served, and to whom.
@@ -18,6 +20,7 @@ pub struct UiOptions {
     pub(crate) name: Option<String>,
     pub(crate) is_read_only: bool,
     pub(crate) trace_url: Option<String>,
+    pub(crate) source_root: Option<PathBuf>,
 }
 
 impl UiOptions {
@@ -49,6 +52,21 @@ impl UiOptions {
     /// ```
     pub fn trace_url(mut self, url: impl Into<String>) -> Self {
         self.trace_url = Some(url.into());
+        self
+    }
+
+    /// The folder of the program's source, to which the paths in histories are relative: for a program
+    /// of a workspace, the root of the workspace. The tab "Source" of an instance then shows the lines
+    /// at which it waits, with a link that opens them in the editor. Everybody who may read the hub
+    /// can read these lines. Meant for development.
+    ///
+    /// ```
+    /// use durable_ui::UiOptions;
+    ///
+    /// let options = UiOptions::new().source_root(env!("CARGO_MANIFEST_DIR"));
+    /// ```
+    pub fn source_root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.source_root = Some(folder.into());
         self
     }
 

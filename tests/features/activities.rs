@@ -285,3 +285,33 @@ async fn activities_that_wait_for_their_turn_let_virtual_time_pass() -> Result<(
     assert_eq!(hub.now() - began, three, "limited by the hub");
     Ok(())
 }
+
+#[activity(max_concurrent = 1)]
+async fn booth(ctx: &ActivityContext, caller: u32) -> Result<()> {
+    ctx.cancellation_token().cancelled().await;
+    Err(Error::msg(format!("{caller} hung up")))
+}
+
+#[orchestrator]
+async fn three_callers(ctx: &OrchestrationContext) -> Result<()> {
+    durable::try_join_all((0..3).map(booth)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn activities_that_wait_for_a_free_slot_are_counted_by_name() -> Result<()> {
+    let hub = TestHub::open().await?;
+    assert_eq!(hub.waiting(), [].into());
+    let run = hub.start(three_callers()).await?;
+    let one_runs = [("booth".to_owned(), 2)].into();
+    while hub.waiting() != one_runs || hub.running().len() != 1 {
+        tokio::task::yield_now().await;
+    }
+    let registered = hub.registered().activities;
+    let find = |name: &str| registered.iter().find(|it| it.name == name).unwrap().max_concurrent;
+    assert_eq!((find("booth"), find("seal")), (Some(1), None));
+    run.terminate("enough").await?;
+    hub.settle().await;
+    assert_eq!(hub.waiting(), [].into());
+    Ok(())
+}

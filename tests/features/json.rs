@@ -28,13 +28,14 @@ fn check(value: &impl Serialize, expected: &Expect) {
     expected.assert_eq(&format!("{value:#}"));
 }
 
-/// Random ids differ in every run.
+/// Random ids differ in every run, and hashes after every change of the code.
 fn hide_random(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match value {
                     Value::String(text) if name == "execution_id" => "<execution>".clone_into(text),
+                    Value::String(text) if name == "code_hash" => "<hash>".clone_into(text),
                     Value::String(text) if name == "id" && text.starts_with('@') => {
                         "<signal>".clone_into(text);
                     }
@@ -86,37 +87,39 @@ async fn details_of_an_instance() -> Result<()> {
     check(
         &hub.instance("parcel-5")?.details().await?,
         &expect![[r#"
-        {
-          "created_at": "2026-01-04T00:00:00.000000Z",
-          "custom_status": [
-            "weighing",
-            5
-          ],
-          "execution_id": "<execution>",
-          "failure": null,
-          "generation": 0,
-          "history_len": 8,
-          "input": 5,
-          "instance_id": "parcel-5",
-          "last_updated_at": "2026-01-04T00:00:00.000000Z",
-          "name": "json.parcel",
-          "next_due": null,
-          "output": 5,
-          "parent": {
-            "execution_id": "<execution>",
-            "instance_id": "order-5",
-            "name": "json.order",
-            "task_scheduled_id": 0,
-            "version": null
-          },
-          "runtime_status": "Completed",
-          "suspension": null,
-          "tags": {
-            "customer": "ada"
-          },
-          "termination_reason": null,
-          "version": "2"
-        }"#]],
+            {
+              "code_hash": "<hash>",
+              "created_at": "2026-01-04T00:00:00.000000Z",
+              "custom_status": [
+                "weighing",
+                5
+              ],
+              "execution_id": "<execution>",
+              "failure": null,
+              "generation": 0,
+              "history_len": 8,
+              "input": 5,
+              "instance_id": "parcel-5",
+              "last_updated_at": "2026-01-04T00:00:00.000000Z",
+              "name": "json.parcel",
+              "next_due": null,
+              "output": 5,
+              "parent": {
+                "execution_id": "<execution>",
+                "instance_id": "order-5",
+                "name": "json.order",
+                "task_scheduled_id": 0,
+                "version": null
+              },
+              "runtime_status": "Completed",
+              "suspension": null,
+              "tags": {
+                "customer": "ada"
+              },
+              "termination_reason": null,
+              "trace_context": null,
+              "version": "2"
+            }"#]],
     );
     Ok(())
 }
@@ -128,43 +131,45 @@ async fn details_of_a_failed_instance() -> Result<()> {
     check(
         &failed.details().await?,
         &expect![[r#"
-        {
-          "created_at": "2026-01-04T00:00:00.000000Z",
-          "custom_status": null,
-          "execution_id": "<execution>",
-          "failure": {
-            "error_type": "durable::TaskFailed",
-            "inner": {
-              "error_type": "durable::TaskFailed",
-              "inner": {
-                "error_type": "durable::Error",
-                "inner": null,
-                "message": "nothing to weigh",
-                "non_retriable": true
+            {
+              "code_hash": "<hash>",
+              "created_at": "2026-01-04T00:00:00.000000Z",
+              "custom_status": null,
+              "execution_id": "<execution>",
+              "failure": {
+                "error_type": "durable::TaskFailed",
+                "inner": {
+                  "error_type": "durable::TaskFailed",
+                  "inner": {
+                    "error_type": "durable::Error",
+                    "inner": null,
+                    "message": "nothing to weigh",
+                    "non_retriable": true
+                  },
+                  "message": "activity `json.weigh` failed: nothing to weigh",
+                  "non_retriable": false
+                },
+                "message": "orchestration `json.parcel` failed: activity `json.weigh` failed: nothing to weigh",
+                "non_retriable": false
               },
-              "message": "activity `json.weigh` failed: nothing to weigh",
-              "non_retriable": false
-            },
-            "message": "orchestration `json.parcel` failed: activity `json.weigh` failed: nothing to weigh",
-            "non_retriable": false
-          },
-          "generation": 0,
-          "history_len": 8,
-          "input": 0,
-          "instance_id": "order-0",
-          "last_updated_at": "2026-01-04T00:00:00.000000Z",
-          "name": "json.order",
-          "next_due": null,
-          "output": null,
-          "parent": null,
-          "runtime_status": "Failed",
-          "suspension": null,
-          "tags": {
-            "customer": "ada"
-          },
-          "termination_reason": null,
-          "version": null
-        }"#]],
+              "generation": 0,
+              "history_len": 8,
+              "input": 0,
+              "instance_id": "order-0",
+              "last_updated_at": "2026-01-04T00:00:00.000000Z",
+              "name": "json.order",
+              "next_due": null,
+              "output": null,
+              "parent": null,
+              "runtime_status": "Failed",
+              "suspension": null,
+              "tags": {
+                "customer": "ada"
+              },
+              "termination_reason": null,
+              "trace_context": null,
+              "version": null
+            }"#]],
     );
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use durable::RuntimeStatus;
-use durable_http::client::{GroupBy, InstanceFilter, RunningActivity};
+use durable_http::client::{GroupBy, InstanceFilter, RunningActivities, RunningActivity};
 
 use crate::error::CliError;
 use crate::output::Table;
@@ -21,7 +21,7 @@ pub(super) async fn top(session: &mut Session<'_>) -> Result<(), CliError> {
     let by_status = groups(&InstanceFilter::new(), GroupBy::Status, session).await?;
     let statuses: Vec<_> =
         by_status.iter().map(|(status, count)| format!("{status} {count}")).collect();
-    let activities = activities(&session.client.list_running().await?.items, session);
+    let activities = activities(&session.client.list_running().await?, session);
     let running = InstanceFilter::new().status(RuntimeStatus::Running);
     let failed = InstanceFilter::new().status(RuntimeStatus::Failed);
     let running = named("RUNNING", groups(&running, GroupBy::Name, session).await?);
@@ -55,23 +55,30 @@ fn named(heading: &str, groups: BTreeMap<String, u64>) -> Option<Table> {
 }
 
 /// The busiest activities, each with the instance for which it has run longest.
-fn activities(running: &[RunningActivity], session: &Session<'_>) -> Option<Table> {
-    let mut names = BTreeMap::<&str, Vec<&RunningActivity>>::new();
-    for activity in running {
-        names.entry(&activity.name).or_default().push(activity);
+fn activities(now: &RunningActivities, session: &Session<'_>) -> Option<Table> {
+    let mut names = BTreeMap::<&str, (Vec<&RunningActivity>, u64)>::new();
+    for activity in &now.items {
+        names.entry(&activity.name).or_default().0.push(activity);
+    }
+    for (name, waiting) in &now.waiting {
+        names.entry(name).or_default().1 = *waiting;
     }
     let mut names: Vec<_> = names.into_iter().collect();
-    names.sort_by_key(|(_, activities)| std::cmp::Reverse(activities.len()));
-    let columns = ["ACTIVITY", "RUNNING", "LONGEST SINCE", "ATTEMPT", "OF"];
+    names.sort_by_key(|(_, (running, waiting))| std::cmp::Reverse((running.len(), *waiting)));
+    let columns = ["ACTIVITY", "RUNNING", "WAITING", "LONGEST SINCE", "ATTEMPT", "OF"];
     let mut table = Table::new(columns.into_iter());
-    for (name, activities) in names.iter().take(NAMES) {
-        let Some(longest) = activities.iter().min_by_key(|it| it.since) else { continue };
+    for (name, (running, waiting)) in names.iter().take(NAMES) {
+        let longest = running.iter().min_by_key(|it| it.since);
+        let of_longest = |show: &dyn Fn(&RunningActivity) -> String| {
+            longest.map(|it| show(it)).unwrap_or_default()
+        };
         table.add(vec![
             (*name).to_owned(),
-            activities.len().to_string(),
-            session.clock().show(longest.since),
-            longest.attempt.to_string(),
-            longest.instance_id.clone(),
+            running.len().to_string(),
+            waiting.to_string(),
+            of_longest(&|it| session.clock().show(it.since)),
+            of_longest(&|it| it.attempt.to_string()),
+            of_longest(&|it| it.instance_id.clone()),
         ]);
     }
     (!names.is_empty()).then_some(table)

@@ -54,7 +54,11 @@ async fn registered(call: Call) -> Result<Response, Refusal> {
 
 async fn running(call: Call) -> Result<Response, Refusal> {
     let items: Vec<_> = call.hub().running().iter().map(show::camel).collect();
-    Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
+    let body = Object::new()
+        .with("items", &items)
+        .with("waiting", &call.hub().waiting())
+        .with("concurrency", &call.hub().activity_concurrency());
+    Ok(json::answer(StatusCode::OK, &body))
 }
 
 async fn hub(call: Call) -> Result<Response, Refusal> {

@@ -21,6 +21,9 @@ pub(crate) struct Function {
     /// Of an orchestrator or an activity.
     #[serde(default, rename = "codeHash")]
     pub(crate) code_hash: String,
+    /// Of an activity.
+    #[serde(default, rename = "maxConcurrent")]
+    pub(crate) max_concurrent: Option<u64>,
     /// Of an orchestrator or an activity.
     #[serde(default)]
     pub(crate) parameters: Vec<Parameter>,

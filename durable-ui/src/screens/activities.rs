@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use durable_http::client::{ActivityStatistics, RunningActivity};
+use durable_http::client::{ActivityStatistics, RunningActivities, RunningActivity};
 use maud::{Markup, html};
 
+use crate::api::Failure;
 use crate::api::registered::{Function, Functions};
-use crate::api::{Failure, model::Items};
 use crate::call::{Call, View};
 use crate::format;
 use crate::frame::{Command, Page, Place};
@@ -21,6 +21,10 @@ pub(crate) struct Model {
     pub(crate) functions: Vec<Function>,
     /// Those that have run longest first.
     pub(crate) running: Vec<RunningActivity>,
+    /// The number of those that wait for a free slot, by name.
+    pub(crate) waiting: BTreeMap<String, u64>,
+    /// The most that run at once; 0 if it is not known.
+    pub(crate) concurrency: u64,
     /// Of the newest instances. `None` in a fragment, and if the hub has no time for it now.
     pub(crate) statistics: Option<ActivityStatistics>,
 }
@@ -30,18 +34,21 @@ pub(crate) struct Model {
 struct Named<'a> {
     functions: Vec<&'a Function>,
     running: u64,
+    waiting: u64,
     longest: Option<&'a RunningActivity>,
 }
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     let functions: Functions = call.api.get("registered", &Query::default()).await?;
-    let running: Items<RunningActivity> = call.api.get("running", &Query::default()).await?;
+    let now: RunningActivities = call.api.get("running", &Query::default()).await?;
     // It reads many histories, so it is not refreshed with every event.
     let statistics = match call.fragment() {
         None => call.api.get("activities:statistics", &Query::default()).await.ok(),
         Some(_) => None,
     };
-    let model = Model { functions: functions.activities, running: running.items, statistics };
+    let RunningActivities { items: running, waiting, concurrency, .. } = now;
+    let model =
+        Model { functions: functions.activities, running, waiting, concurrency, statistics };
     let page = Page::new("Activities", Place::Activities, screen(&call.view, &model));
     Ok(page.follows_hub("").commands([
         Command::get("What runs", "durable activity list", "running"),
@@ -53,7 +60,13 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
 pub(crate) fn screen(view: &View, model: &Model) -> Markup {
     let running = format::count(model.running.len() as u64);
     html! {
-        div.head { h1 { "Activities" } span.q2 { (running) " running in this process" } }
+        div.head {
+            h1 { "Activities" }
+            span.q2 {
+                (running) " running in this process"
+                @if model.concurrency > 0 { ", at most " (format::count(model.concurrency)) " at once" }
+            }
+        }
         (by_name(view, model))
         (running_now(view, &model.running))
         @if let Some(statistics) = &model.statistics { (recent(view, statistics)) }
@@ -70,8 +83,11 @@ fn by_name(view: &View, model: &Model) -> Markup {
         entry.running += 1;
         entry.longest = entry.longest.or(Some(it));
     }
+    for (name, count) in &model.waiting {
+        names.entry(name).or_default().waiting = *count;
+    }
     let head = html! {
-        th { "Name" } th.n { "Running" } th.n { "Longest" } th { "Of" } th { "Parameters" }
+        th { "Name" } th.n { "Running" } th.n { "At most" } th.n { "Waiting" } th.n { "Longest" } th { "Of" } th { "Parameters" }
         th { "Source" }
     };
     let rows = html! {
@@ -79,6 +95,12 @@ fn by_name(view: &View, model: &Model) -> Markup {
             tr {
                 td.a { b.m { (text(name)) } }
                 td.n.z { (format::count(named.running)) }
+                td.n.h {
+                    @if let Some(most) = named.functions.last().and_then(|it| it.max_concurrent) {
+                        (format::count(most))
+                    }
+                }
+                td.n.h { @if named.waiting > 0 { (format::count(named.waiting)) } }
                 td.n.h { @if let Some(it) = named.longest { (since(view, it.since)) } }
                 td { @if let Some(it) = named.longest { (instance(view, &it.instance_id)) } }
                 @match named.functions.last() {

@@ -61,6 +61,20 @@ async fn every_tab_shows_its_part_of_the_instance() {
     hub.shutdown().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_lines_at_which_an_instance_waits_are_shown_if_the_source_is_there() {
+    let hub = hub().await;
+    let page = get(&app(&hub, UiOptions::new()), "/instances/running-1/source").await;
+    assert!(!page.body.contains("vscode:"), "{}", page.body);
+    // Tests are compiled in the root of the workspace.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let app = app(&hub, UiOptions::new().source_root(root));
+    let page = get(&app, "/instances/running-1/source").await;
+    assert!(page.body.contains("href=\"vscode://file/"), "{}", page.body);
+    assert!(page.body.contains("wait_for_external_event"), "{}", page.body);
+    hub.shutdown().await.unwrap();
+}
+
 /// Its history has more events than a timeline shows.
 #[orchestrator(name = "talkative")]
 async fn talkative(ctx: &OrchestrationContext) -> Result<()> {

@@ -123,6 +123,12 @@ pub struct HubNode {
 pub struct RunningActivities {
     /// The activities.
     pub items: Vec<RunningActivity>,
+    /// The number of activities that wait for a free slot, by name.
+    #[serde(default)]
+    pub waiting: BTreeMap<String, u64>,
+    /// The most activities that run at once; 0 if the server does not report it.
+    #[serde(default)]
+    pub concurrency: u64,
 }
 
 /// An activity that runs now.
@@ -242,6 +248,9 @@ pub struct RegisteredFunction {
     /// A hash of its source, in hexadecimal; empty if the server does not report it.
     #[serde(default)]
     pub code_hash: String,
+    /// The most calls of the activity that run at once in a process.
+    #[serde(default)]
+    pub max_concurrent: Option<u64>,
 }
 
 /// A parameter of a function or operation.

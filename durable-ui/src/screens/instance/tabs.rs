@@ -14,7 +14,11 @@ use crate::call::{Call, View};
 use crate::format;
 use crate::parts::{Json, empty, entity, icon, instance, json, section, status, table, text};
 use crate::query::Query;
+use crate::source::{Excerpt, excerpt};
 use crate::timeline as drawn;
+
+/// Lines of code that are shown with their surroundings.
+const EXCERPTS: usize = 5;
 
 pub(super) fn timeline(call: &Call, details: &Details, of: &Timeline, query: &Query) -> Markup {
     let content = html! {
@@ -159,12 +163,34 @@ pub(super) fn source(view: &View, of: &Timeline) -> Markup {
             }
         }
     };
+    let open = lines.iter().filter(|(_, line)| line.open > 0).map(|(source, _)| *source);
+    let excerpts: Vec<_> = match &view.source_root {
+        Some(root) => open.take(EXCERPTS).filter_map(|it| excerpt(root, it)).collect(),
+        None => Vec::new(),
+    };
     let content = if lines.is_empty() {
         empty("No line is known.", "The history records no request with a line of code.", &html! {})
     } else {
-        html! { (table("stack", "Lines of code", &head, &rows)) p.q2 { "As of " (crate::parts::time(view, of.now.to_datetime())) "." } }
+        html! {
+            (table("stack", "Lines of code", &head, &rows))
+            p.q2 { "As of " (crate::parts::time(view, of.now.to_datetime())) "." }
+            @for excerpt in &excerpts { (code(excerpt)) }
+        }
     };
     section("source", "Source", &html! {}, &content)
+}
+
+fn code(excerpt: &Excerpt) -> Markup {
+    let Excerpt { path, line, lines } = excerpt;
+    let (path, editor) = (path.display(), format!("vscode://file{}:{line}", path.display()));
+    html! {
+        h3.row { span.m { (text(&format!("{path}:{line}"))) } a href=(editor) { "Open in VS Code" } }
+        pre.src tabindex="0" {
+            @for (number, text) in lines {
+                span .cur[number == line] { (format!("{number:>5}  {text}\n")) }
+            }
+        }
+    }
 }
 
 pub(super) fn sequence(view: &View, of: &Timeline) -> Markup {

@@ -89,6 +89,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
         many => format!("{} entities", format::count(many as u64)),
     };
     let instances = format::counted(holders.len() as u64, "instance");
+    let release = (view.access.may_delete() && !model.locks.is_empty()).then(|| release(view));
     html! {
         div.head {
             h1 { "Locks" }
@@ -96,6 +97,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
                 span.q2 { (locked) " held by " (instances) ", " (waiting) " waiting" }
             }
             span.sp {}
+            @if let Some(release) = &release { (open(release, "")) }
             (find(view, "locks", &model.query, ("name", "Name of the entities"), None))
         }
         @if model.locks.is_empty() {
@@ -105,6 +107,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
             (picture(view, model))
             (as_table(view, model))
             div.foot { span.sp {} (next_page(view, "locks", &model.query, model.next.as_deref())) }
+            @if let Some(release) = &release { (confirm(release)) }
             @if view.access.may_operate() {
                 @for (index, lock) in holders.iter().enumerate() {
                     (confirm(&end(view, index, lock)))
@@ -112,6 +115,16 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
             }
         }
     }
+}
+
+/// Locks can outlive their holder only if a store was repaired by hand.
+fn release(view: &View) -> Action {
+    Action::post("release", "Release orphaned locks", view.links.api("entities:clean"))
+        .asks(
+            "Release the locks whose holder no longer exists?",
+            "Every entity is read. Locks of instances that exist stay.",
+        )
+        .keeps("Leave them")
 }
 
 fn nothing(view: &View, model: &Model) -> Markup {

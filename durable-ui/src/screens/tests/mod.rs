@@ -27,6 +27,7 @@ pub(crate) fn view() -> View {
         now: "2026-11-28T14:32:08Z".parse().unwrap(),
         has_key: false,
         trace_url: None,
+        source_root: None,
     }
 }
 

@@ -251,6 +251,8 @@ fn activities_are_grouped_by_name() {
             running("charge_card", "2026-11-28T14:31:00Z"),
             running("removed", "2026-11-28T14:32:00Z"),
         ],
+        waiting: [("charge_card".to_owned(), 7)].into(),
+        concurrency: 16,
         statistics: of(json!({
             "items": [{
                 "name": "charge_card", "calls": 3, "attempts": 5, "failedAttempts": 2,

@@ -1,5 +1,7 @@
 //! Facts about a hub for its operators: partitions, running activities and resource usage.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::hub::commit::times::CommitLatency;
@@ -84,6 +86,32 @@ impl TaskHub {
     /// ```
     pub fn running(&self) -> Vec<RunningActivity> {
         self.inner.activities.describe_running()
+    }
+
+    /// The number of activities that wait for a free slot in this process, by name: as many as
+    /// [`activity_concurrency`](Self::activity_concurrency) are running, or as many of this activity
+    /// as its `max_concurrent` permits.
+    ///
+    /// ```standalone_crate
+    /// # use durable::prelude::*;
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<()> {
+    /// let hub = TaskHub::builder().in_memory().activity_concurrency(2).open().await?;
+    /// for (name, count) in hub.waiting() {
+    ///     println!("{count} calls of `{name}` wait until one of {} ends", hub.activity_concurrency());
+    /// }
+    /// # hub.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn waiting(&self) -> BTreeMap<String, usize> {
+        self.inner.activities.count_waiting()
+    }
+
+    /// The most activities that run at once in this process; see
+    /// [`TaskHubBuilder::activity_concurrency`](crate::TaskHubBuilder::activity_concurrency).
+    pub fn activity_concurrency(&self) -> usize {
+        self.inner.activities.concurrency()
     }
 
     /// The disk and memory usage of the hub's store.

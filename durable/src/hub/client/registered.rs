@@ -63,6 +63,8 @@ pub struct RegisteredFunction {
     pub parameters: Vec<Parameter>,
     /// Its source.
     pub code_hash: CodeHash,
+    /// The most calls of the activity that run at once in a process, if its attribute sets it.
+    pub max_concurrent: Option<usize>,
 }
 
 /// A hash of the source of a function, without comments and formatting. Functions that it calls do
@@ -199,9 +201,10 @@ impl TaskHub {
 }
 
 fn function(entry: &Entry) -> RegisteredFunction {
-    let Entry { name, version, file, line, parameters: given, code_hash, .. } = *entry;
+    let Entry { name, version, file, line, parameters: given, code_hash, options, .. } = *entry;
     let (parameters, code_hash) = (parameters(given), CodeHash(code_hash));
-    RegisteredFunction { name, version, file, line, parameters, code_hash }
+    let max_concurrent = options.max_concurrent;
+    RegisteredFunction { name, version, file, line, parameters, code_hash, max_concurrent }
 }
 
 fn operation(entry: &OperationEntry) -> RegisteredOperation {

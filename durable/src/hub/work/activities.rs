@@ -4,6 +4,7 @@
 //! blocking body on its blocking pool), and its result goes to the instance's partition as mail.
 //! This state is not stored: after a crash, the histories determine which activities have to run.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -251,6 +252,16 @@ impl Activities {
     /// The running jobs whose results are wanted.
     pub(crate) fn describe_running(&self) -> Vec<RunningActivity> {
         self.queue().jobs.describe_running(&self.clock)
+    }
+
+    /// The number of waiting jobs of each activity.
+    pub(crate) fn count_waiting(&self) -> BTreeMap<String, usize> {
+        self.queue().jobs.count_waiting()
+    }
+
+    /// The most that run at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency
     }
 
     /// Makes a waiting [`drain`](Self::drain) check the deadline again.

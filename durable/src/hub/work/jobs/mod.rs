@@ -13,7 +13,7 @@ mod entries;
 mod queue;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -231,6 +231,17 @@ impl Jobs {
             since: running.began.time(clock),
         };
         self.running_by_start().into_iter().map(describe).collect()
+    }
+
+    /// The number of waiting jobs of each activity.
+    pub(crate) fn count_waiting(&self) -> BTreeMap<String, usize> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, entry) in self.entries.iter() {
+            if let Some(Stage::Waiting(waiting)) = &entry.stage {
+                *counts.entry(&waiting.job.task.name).or_default() += 1;
+            }
+        }
+        counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
     }
 
     fn running_by_start(&self) -> Vec<(JobKey, &Running)> {
