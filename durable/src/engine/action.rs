@@ -81,7 +81,7 @@ pub(crate) struct ScheduledTask {
 }
 
 /// Identifies an attempt of a task. Later ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AttemptId {
     /// How often the instance had been rewound since the call. After a rewind, attempts are counted
     /// from 1 again, and results of those before may still arrive.

@@ -1,8 +1,10 @@
 //! An orchestration instance in memory, and how an episode changes it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use lru::DefaultHasher;
 
 use super::cache::Cached;
 use super::due::WrittenBy;
@@ -81,7 +83,9 @@ impl Resident {
         events: Vec<(EventKind, Option<AttemptId>)>,
     ) -> Vec<EventKind> {
         // Most episodes have one event, which needs no set to exclude duplicates.
-        let (mut seen, is_alone) = (BTreeSet::new(), events.len() == 1);
+        let is_alone = events.len() == 1;
+        let room = if is_alone { 0 } else { events.len() };
+        let mut seen = HashSet::with_capacity_and_hasher(room, DefaultHasher::default());
         let mut is_current = |(event, attempt): &(EventKind, Option<AttemptId>)| {
             let (Some(attempt), Some(task)) = (attempt, event.answers()) else { return true };
             let running = self.execution.as_ref().and_then(|execution| execution.attempt(task));
