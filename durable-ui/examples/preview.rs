@@ -94,7 +94,9 @@ async fn main() -> Result<()> {
             let id = format!("order-2026-11-28-{number:06}");
             let call = NamedCall::new("checkout").input_json(json(&order)?).instance_id(id);
             let region = if number.is_multiple_of(2) { "eu" } else { "us" };
-            let parent = format!("00-{:032x}-{:016x}-01", number + 1, number + 1);
+            let trace =
+                u128::from(number + 1).wrapping_mul(0xb5ad_4ece_da1c_e2a9_9e37_79b9_7f4a_7c15);
+            let parent = format!("00-{trace:032x}-{:016x}-01", number + 1);
             let call = call.trace_context(TraceContext::parse(&parent)?);
             call.tag("region", region).tag("tier", "gold")
         };
