@@ -77,7 +77,7 @@ pub(crate) enum Command {
     Restart(Restart),
     /// Remove instances that have ended
     Purge(Purge),
-    /// Show and stop batches, which act on many instances
+    /// Show, retry and stop batches, which act on many instances
     #[command(subcommand)]
     Batch(BatchCommand),
     /// Show, signal and call entities
