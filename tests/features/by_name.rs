@@ -57,7 +57,6 @@ fn registered_here() -> Expect {
               "file": "by_name.rs",
               "line": 0,
               "parameters": [],
-              "code_hash": "<hash>",
               "max_concurrent": null
             },
             {
@@ -71,7 +70,6 @@ fn registered_here() -> Expect {
                   "type_name": "Vec<Parcel>"
                 }
               ],
-              "code_hash": "<hash>",
               "max_concurrent": null
             }
           ],
@@ -91,7 +89,6 @@ fn registered_here() -> Expect {
                   "type_name": "Option<String>"
                 }
               ],
-              "code_hash": "<hash>",
               "max_concurrent": null
             }
           ],
@@ -137,11 +134,10 @@ async fn a_hub_lists_registered_functions_with_versions_parameters_and_locations
         assert!(entity.file.ends_with("by_name.rs") && entity.line > 10, "{entity:?}");
         (entity.file, entity.line) = ("by_name.rs", 0);
     }
-    let mut text = serde_json::to_string_pretty(&registered).unwrap();
-    for function in registered.orchestrators.iter().chain(&registered.activities) {
-        text = text.replace(&function.code_hash.to_string(), "<hash>");
-    }
-    registered_here().assert_eq(&text);
+    let text = serde_json::to_string_pretty(&registered).unwrap();
+    // A hash changes with the code of this file.
+    let lines: Vec<_> = text.lines().filter(|line| !line.contains("code_hash")).collect();
+    registered_here().assert_eq(&lines.join("\n"));
     Ok(())
 }
 
