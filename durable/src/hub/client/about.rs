@@ -109,7 +109,7 @@ impl TaskHub {
     }
 
     /// The most activities that run at once in this process; see
-    /// [`TaskHubBuilder::activity_concurrency`](crate::TaskHubBuilder::activity_concurrency).
+    /// [`TaskHubBuilder::activity_concurrency`](crate::client::TaskHubBuilder::activity_concurrency).
     pub fn activity_concurrency(&self) -> usize {
         self.inner.activities.concurrency()
     }
