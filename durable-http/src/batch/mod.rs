@@ -10,7 +10,7 @@
 //!    have no further effect the second time. Purge, rewind, restart and raise act only on an instance
 //!    that has not changed since it was selected; their own effect is such a change, so they act at most
 //!    once.
-//! 4. A retry acts on the instances that failed, so their ids are kept, up to [`FAILED_MAX`].
+//! 4. A retry acts on the instances that failed, so their ids are kept, up to [`IDS_MAX`].
 //! 5. A batch never acts on batches. It acts on other instances of the library itself only if the filter
 //!    has their name.
 //!
@@ -43,8 +43,9 @@ const PAGE: u32 = 100;
 const PAGES: u32 = 20;
 /// The most errors and ids that a report names.
 const NAMED: usize = 50;
-/// The most ids of failed instances that are kept for a retry.
-const FAILED_MAX: usize = 1000;
+/// The most ids of failed instances that are kept for a retry, and that a filter may name. Each page
+/// of a batch records them.
+pub(crate) const IDS_MAX: usize = 1000;
 
 /// What a batch does; the input of its orchestration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -175,7 +176,7 @@ impl Job {
             Outcome::Skipped => progress.skipped += 1,
             Outcome::Failed(failure) => {
                 progress.failed += 1;
-                if self.failed_ids.len() < FAILED_MAX {
+                if self.failed_ids.len() < IDS_MAX {
                     self.failed_ids.push(failure.instance_id.clone());
                 }
                 if progress.errors.len() < NAMED {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Refusal;
 use super::list;
-use crate::batch::{self, Action, Filter, Job, Progress, Report};
+use crate::batch::{self, Action, Filter, IDS_MAX, Job, Progress, Report};
 use crate::call::Call;
 use crate::json::{self, Object, with_header};
 use crate::links::encode;
@@ -38,6 +38,11 @@ pub(super) async fn start(call: Call) -> Result<Response, Refusal> {
     let has_others = Filter { ids: Vec::new(), ..query.clone() } != Filter::default();
     if !query.ids.is_empty() && has_others {
         let detail = "`ids` has instances, so there can be no other condition; remove one of them";
+        return Err(Problem::invalid(detail).into());
+    }
+    if query.ids.len() > IDS_MAX {
+        let count = query.ids.len();
+        let detail = format!("`ids` has {count} instances; give at most {IDS_MAX}, or a filter");
         return Err(Problem::invalid(detail).into());
     }
     begin(&call, id, Job::new(query, action, dry_run, per_second)).await

@@ -207,6 +207,11 @@ async fn a_batch_acts_on_these_instances() {
         json!({ "query": { "ids": ["order-001"], "name": "order" }, "action": { "purge": {} } });
     let refused = send(&router, "POST /api/v1/batches", &[], both.to_string()).await;
     assert_eq!(refused.status, 400, "{}", refused.json());
+    let ids: Vec<_> = (0..1001).map(|number| number.to_string()).collect();
+    let many = json!({ "query": { "ids": ids }, "action": { "purge": {} } });
+    let refused = send(&router, "POST /api/v1/batches", &[], many.to_string()).await.json();
+    let detail = "`ids` has 1001 instances; give at most 1000, or a filter";
+    assert_eq!(refused["detail"], detail, "{refused}");
     let request = json!({
         "id": "b", "perSecond": 1, "action": { "terminate": {} },
         "query": { "ids": ["order-003", "order-001", "none", "order-003", "b"] },
