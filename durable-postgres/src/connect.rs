@@ -236,11 +236,21 @@ async fn open(
     Ok(Connection::new(client, connection, handle, notified))
 }
 
+/// Reading the certificates of the operating system costs more than the rest of a connection, so
+/// this is done once.
 #[cfg(feature = "tls")]
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
+    use std::sync::OnceLock;
+
     use rustls::ClientConfig;
     use rustls_platform_verifier::BuilderVerifierExt;
+    use tokio_postgres_rustls::MakeRustlsConnect;
 
+    static TLS: OnceLock<MakeRustlsConnect> = OnceLock::new();
+
+    if let Some(tls) = TLS.get() {
+        return Ok(tls.clone());
+    }
     let doing = "cannot set up TLS";
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider);
@@ -248,5 +258,6 @@ fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
     let builder = builder.map_err(|error| StoreError::backend(doing, error))?;
     let verified = builder.with_platform_verifier();
     let verified = verified.map_err(|error| StoreError::backend(doing, error))?;
-    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(verified.with_no_client_auth()))
+    let tls = MakeRustlsConnect::new(verified.with_no_client_auth());
+    Ok(TLS.get_or_init(|| tls).clone())
 }
