@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Tally {
     value: i64,
-    seen: Vec<i64>,
+    /// What was noted, in order. Consecutive numbers are kept as the first and the last of them, so
+    /// that the state stays small.
+    seen: Vec<(i64, i64)>,
 }
 
 #[entity]
@@ -34,7 +36,10 @@ impl Tally {
     }
 
     fn note(&mut self, n: i64) {
-        self.seen.push(n);
+        match self.seen.last_mut() {
+            Some((_, last)) if *last + 1 == n => *last = n,
+            _ => self.seen.push((n, n)),
+        }
     }
 
     fn get(&self) -> i64 {
@@ -42,7 +47,7 @@ impl Tally {
     }
 
     fn seen(&self) -> Vec<i64> {
-        self.seen.clone()
+        self.seen.iter().flat_map(|&(first, last)| first..=last).collect()
     }
 
     /// Changes the state, and then fails.
