@@ -115,5 +115,35 @@ fn is_users(symbol: &str, place: &str) -> bool {
     let ours =
         symbol.trim_start_matches('<').starts_with("durable::") && !symbol.contains("::tests::");
     let library = ["/rustc/", "/registry/src/", "/git/checkouts/", "/library/"];
-    !ours && !library.iter().any(|folder| place.contains(folder))
+    // The C library may have line tables where the program has none.
+    !ours && place.contains(".rs:") && !library.iter().any(|folder| place.contains(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_the_innermost_one_in_code_of_the_user() {
+        let backtrace = "   3: durable::engine::poll::touch
+             at ./durable/src/engine/poll.rs:31:5
+   4: tokio::time::sleep::Sleep::poll
+             at /home/ada/.cargo/registry/src/index/tokio-1.54.1/src/time/sleep.rs:440:9
+   5: shop::orders::ship::{{closure}}
+             at ./src/orders.rs:42:36
+   6: shop::orders::order::{{closure}}
+             at ./src/orders.rs:17:9";
+        assert_eq!(place(backtrace).as_deref(), Some("src/orders.rs:42"));
+    }
+
+    #[test]
+    fn without_line_tables_no_place_is_named() {
+        let backtrace = "   4: shop::orders::ship::{{closure}}
+   5: std::sys::thread::Thread::new::thread_start
+   6: start_thread
+             at ./nptl/pthread_create.c:442:8
+   7: __clone3
+             at ./misc/../sysdeps/unix/sysv/linux/x86_64/clone3.S:81:0";
+        assert_eq!(place(backtrace), None);
+    }
 }
