@@ -110,9 +110,9 @@ impl InstanceHandle {
     /// and its last event was returned.
     ///
     /// Each event is returned once, however slow the follower is, because it is read from the
-    /// history. Commits wake the follower; it does not poll the store. An instance without
-    /// followers costs nothing. It makes no difference whether the instance is in memory, pending
-    /// or suspended.
+    /// history. Commits wake the follower; it does not poll the store, unless [several processes share
+    /// the hub](crate::guide::scale_out). An instance without followers costs nothing. It makes no
+    /// difference whether the instance is in memory, pending or suspended.
     ///
     /// To resume after a disconnect, follow from the [position](FollowedEvent::position) of the last
     /// event.

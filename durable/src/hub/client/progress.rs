@@ -41,7 +41,8 @@ pub struct CustomStatusWatch<T> {
 impl InstanceHandle {
     /// Subscribes to the [custom status](crate::OrchestrationContext::set_custom_status) of the
     /// instance: first the current one, if there is one, then each new one once it is durable,
-    /// until the instance ends. Commits wake the watch; it does not poll the store.
+    /// until the instance ends. Commits wake the watch; it does not poll the store, unless [several
+    /// processes share the hub](crate::guide::scale_out).
     ///
     /// The watch continues when the instance continues as new, is suspended or is resumed. After a
     /// rewind, subscribe again.
