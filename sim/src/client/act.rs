@@ -1,10 +1,10 @@
 //! Carries out operations. An answer that contradicts the store is an error.
 
+use std::sync::Arc;
 use std::task::Poll;
 
-use chrono::TimeDelta;
 use durable::Call;
-use durable::client::{EntityError, InstanceHandle, InstanceQuery};
+use durable::client::{InstanceHandle, InstanceQuery};
 use durable::prelude::*;
 use durable::protocol::{InstanceId, RuntimeStatus, Timestamp};
 use durable::schedule::{Schedule as Every, ScheduleQuery};
@@ -13,9 +13,11 @@ use durable::testing::sim;
 
 use super::Clients;
 use super::answer::{Asked, Done};
+use super::entity::{call_entity, cancel_signal, entity_state, signal};
+use super::follow::{follow_history, watch_status};
 use super::op::{Op, Query, Schedule};
-use crate::interpret::{Counter, FAILS, counter, event_name, id_name, sim_program, start_at};
-use crate::program::{self, Node, OpKind, Program, When};
+use crate::interpret::{event_name, id_name, sim_program, start_at};
+use crate::program::{Node, Program, When};
 use crate::rules::Committed;
 
 /// How many ticks a schedule has.
@@ -47,7 +49,7 @@ pub(super) async fn act(
     clients: &Clients,
     hub: &TaskHub,
     op: &Op,
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     committed: &Committed,
 ) -> Checked {
     match op {
@@ -70,10 +72,11 @@ pub(super) async fn act(
             let started = hub.start_if_absent(call(*id, program)).await;
             asked.is_there(started.as_ref().map(drop))
         }
-        Op::Query(query) => query_all(hub, *query, store, committed).await,
+        Op::Query(query) => query_all(hub, *query, &**store, committed).await,
         Op::Schedule(id, what) => schedule(hub, *id, *what, committed).await,
         Op::Signal(op, at, number) => signal(hub, *op, *at, *number, committed).await,
         Op::Call(op, number) => call_entity(hub, *op, *number, committed).await,
+        Op::CancelSignal(key) => cancel_signal(hub, *key, committed).await,
         Op::EntityState(key) => entity_state(hub, *key, committed).await,
         Op::Clean => {
             _ = hub.clean_entities().await;
@@ -104,7 +107,7 @@ pub(super) async fn act(
             })
             .await
         }
-        op => on_instance(clients, hub, op, committed).await,
+        op => on_instance(clients, hub, op, store, committed).await,
     }
 }
 
@@ -112,7 +115,13 @@ fn asked(id: u8, committed: &Committed) -> Asked {
     Asked::new(committed, &id_name(id))
 }
 
-async fn on_instance(clients: &Clients, hub: &TaskHub, op: &Op, committed: &Committed) -> Checked {
+async fn on_instance(
+    clients: &Clients,
+    hub: &TaskHub,
+    op: &Op,
+    store: &Arc<dyn Store>,
+    committed: &Committed,
+) -> Checked {
     let (Op::Raise(id, ..)
     | Op::RaiseIfRunning(id, ..)
     | Op::Suspend(id)
@@ -127,7 +136,9 @@ async fn on_instance(clients: &Clients, hub: &TaskHub, op: &Op, committed: &Comm
     | Op::History(id)
     | Op::Pending(id)
     | Op::WaitForStart(id)
-    | Op::WaitForEnd(id)) = op
+    | Op::WaitForEnd(id)
+    | Op::Follow(id)
+    | Op::WatchStatus(id)) = op
     else {
         return Ok(());
     };
@@ -161,24 +172,53 @@ async fn on_instance(clients: &Clients, hub: &TaskHub, op: &Op, committed: &Comm
         }
         Op::Details(_) | Op::History(_) | Op::Pending(_) => look(&instance, op, &asked).await,
         // It may never come to that.
-        Op::WaitForStart(_) => match limited(instance.wait_for_start()).await {
+        Op::WaitForStart(_) => match limited(When::Hour, instance.wait_for_start()).await {
             Some(begun) => asked.begun(begun.as_ref().map(drop)),
             None => Ok(()),
         },
         Op::WaitForEnd(_) => {
-            let (waiter, to) = (instance.clone(), clients.clone());
-            let mut wait = Box::pin(async move {
-                let ended = waiter.wait_for_completion().await;
-                let checked = asked.found(ended.as_ref().map(|ended| ended.runtime_status));
-                checked.unwrap_or_else(|wrong| to.fail(wrong));
-            });
-            if limited(wait.as_mut()).await.is_none() {
-                clients.leave(&name, wait);
-            }
-            Ok(())
+            let wait = async move {
+                let ended = instance.wait_for_completion().await;
+                asked.found(ended.as_ref().map(|ended| ended.runtime_status))
+            };
+            until_the_end(clients, &name, wait).await
+        }
+        Op::Follow(_) => {
+            let following = follow_history(instance, Arc::clone(store), committed.clone());
+            while_alone(clients, &name, following).await
+        }
+        Op::WatchStatus(_) => {
+            while_alone(clients, &name, watch_status(instance, committed.clone())).await
         }
         op => manage(&instance, op, &asked, committed).await,
     }
+}
+
+/// Leaves a wait for the end of an instance to a separate task if it takes too long.
+async fn until_the_end(
+    clients: &Clients,
+    id: &str,
+    wait: impl Future<Output = Checked> + Send + 'static,
+) -> Checked {
+    let to = clients.clone();
+    let mut wait = Box::pin(async move { wait.await.unwrap_or_else(|wrong| to.fail(wrong)) });
+    if limited(When::Hour, wait.as_mut()).await.is_none() {
+        clients.leave(id, wait);
+    }
+    Ok(())
+}
+
+/// The same, but if several processes share the hub, the wait is given up after a minute: they read an
+/// instance that is followed again and again, so they would never come to rest.
+async fn while_alone(
+    clients: &Clients,
+    id: &str,
+    wait: impl Future<Output = Checked> + Send + 'static,
+) -> Checked {
+    if clients.processes() == 1 {
+        return until_the_end(clients, id, wait).await;
+    }
+    limited(When::Minute, wait).await.unwrap_or(Ok(()))
 }
 
 /// Changes an instance.
@@ -233,13 +273,13 @@ async fn look(instance: &InstanceHandle, op: &Op, asked: &Asked) -> Checked {
     asked.found(found.as_ref().map(|status| *status))
 }
 
-/// Waits for at most an hour.
-async fn limited<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut hour = std::pin::pin!(sim::sleep(When::Hour.duration()));
+/// Waits for at most so long.
+async fn limited<T>(limit: When, future: impl Future<Output = T>) -> Option<T> {
+    let mut limit = std::pin::pin!(sim::sleep(limit.duration()));
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => hour.as_mut().poll(cx).map(|()| None),
+        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
     })
     .await
 }
@@ -248,115 +288,6 @@ fn is_raised(is_ok: bool, id: &InstanceId, number: u64, committed: &Committed) -
     holds(!is_ok || committed.has_raised(id, number), || {
         format!("I1 event {number} was accepted, and is in no history")
     })
-}
-
-/// The token of a client's operation. Tokens of orchestrators are hashes, and therefore much
-/// larger.
-fn token(number: u64) -> u64 {
-    number
-}
-
-async fn signal(
-    hub: &TaskHub,
-    op: program::Op,
-    at: Option<When>,
-    number: u64,
-    committed: &Committed,
-) -> Checked {
-    let (counter, token) = (counter(op.key), token(number));
-    macro_rules! send {
-        ($operation:expr) => {
-            match at {
-                None => hub.signal_entity($operation).await.is_ok(),
-                Some(When::Min) => hub.signal_entity_at(TimeDelta::MIN, $operation).await.is_ok(),
-                Some(when) => hub.signal_entity_at(when.duration(), $operation).await.is_ok(),
-            }
-        };
-    }
-    if op.kind == OpKind::Delete {
-        committed.asks_delete(op.key);
-    }
-    if at.is_none() {
-        committed.sends(op.key, token);
-    }
-    let is_sent = match op.kind {
-        OpKind::Add | OpKind::Get => send!(counter.add(token)),
-        OpKind::Fail => send!(counter.fail(token | FAILS)),
-        OpKind::Panic => send!(counter.fall(token | FAILS)),
-        OpKind::Spoil => send!(counter.spoil(token | FAILS)),
-        OpKind::PassOn(other) => send!(counter.pass_on(token, other, false)),
-        OpKind::PassOnLater(other) => send!(counter.pass_on(token, other, true)),
-        OpKind::PassOnAndFail(other) => send!(counter.pass_on_and_fail(token | FAILS, other)),
-        OpKind::Begin(id) => send!(counter.begin(token, id)),
-        OpKind::Delete => send!(counter.remove()),
-    };
-    match op.kind {
-        OpKind::Add | OpKind::Get if is_sent => committed.expects(op.key, token),
-        OpKind::Delete if is_sent => committed.confirms_delete(op.key),
-        _ => {}
-    }
-    Ok(())
-}
-
-async fn entity_state(hub: &TaskHub, key: u8, committed: &Committed) -> Checked {
-    let since = committed.commits();
-    let state = match hub.entity_state::<Counter>(key.to_string()).await {
-        Ok(state) => state.map(|state| state.tokens).unwrap_or_default(),
-        Err(EntityError::Unreadable(_)) => {
-            return Err(format!("I24 the state of entity {key} cannot be read"));
-        }
-        Err(_) => return Ok(()),
-    };
-    let seen = committed.seen_entity(key, since);
-    holds(seen.was(|it| *it == state), || {
-        format!("I16 entity {key} is shown as {state:?}, and was {seen:?}")
-    })
-}
-
-async fn call_entity(
-    hub: &TaskHub,
-    op: program::Op,
-    number: u64,
-    committed: &Committed,
-) -> Checked {
-    let (counter, token, key) = (counter(op.key), token(number), op.key);
-    if op.kind == OpKind::Delete {
-        committed.asks_delete(key);
-    }
-    committed.sends(key, token);
-    match op.kind {
-        OpKind::Add | OpKind::Get => {
-            let Ok(place) = hub.call_entity(counter.add(token)).await else { return Ok(()) };
-            holds(!committed.is_elsewhere(key, token, place), || {
-                format!("I10 operation {token} of entity {key} has the answer of another")
-            })?;
-            return holds(committed.has_token(key, token), || {
-                format!("I1 operation {token} of entity {key} was answered, and is not stored")
-            });
-        }
-        OpKind::Fail => drop(hub.call_entity(counter.fail(token | FAILS)).await),
-        OpKind::Panic => drop(hub.call_entity(counter.fall(token | FAILS)).await),
-        OpKind::Spoil => {
-            let spoiled = hub.call_entity(counter.spoil(token | FAILS)).await;
-            return holds(spoiled.is_err(), || {
-                format!("I24 entity {key} has a state that cannot be read back")
-            });
-        }
-        OpKind::PassOn(other) => drop(hub.call_entity(counter.pass_on(token, other, false)).await),
-        OpKind::PassOnLater(other) => {
-            drop(hub.call_entity(counter.pass_on(token, other, true)).await);
-        }
-        OpKind::PassOnAndFail(other) => {
-            drop(hub.call_entity(counter.pass_on_and_fail(token | FAILS, other)).await);
-        }
-        OpKind::Begin(id) => drop(hub.call_entity(counter.begin(token, id)).await),
-        OpKind::Delete => {
-            if hub.call_entity(counter.remove()).await.is_ok() {
-                committed.confirms_delete(key);
-            }
-        }
-    }
-    Ok(())
 }
 
 async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) -> Checked {

@@ -5,6 +5,8 @@
 
 mod act;
 mod answer;
+mod entity;
+mod follow;
 mod look;
 mod op;
 
@@ -70,6 +72,10 @@ impl Clients {
 
     pub(crate) fn count(&self) -> usize {
         self.state().scripts.len()
+    }
+
+    fn processes(&self) -> usize {
+        self.state().processes
     }
 
     pub(crate) fn failure(&self) -> Option<String> {
@@ -172,7 +178,7 @@ impl Clients {
                 op
             };
             sim::say(|| format!("client {number}: {}", brief(&op)));
-            let checked = act(&self, &hub, &op, &*store, &committed).await;
+            let checked = act(&self, &hub, &op, &store, &committed).await;
             sim::say(|| format!("client {number}: {} is done", brief(&op)));
             let mut state = self.state();
             state.doing[number] = None;

@@ -41,6 +41,12 @@ pub(crate) enum Op {
     Pause(When),
     /// Drops the reply after this many polls.
     Abandon(u8, Box<Op>),
+    /// Follows the history of an instance until its end.
+    Follow(u8),
+    /// Watches the custom status of an instance until its end.
+    WatchStatus(u8),
+    /// Cancels the first scheduled signal to an entity.
+    CancelSignal(u8),
 }
 
 impl Op {
@@ -79,8 +85,8 @@ pub(crate) enum Schedule {
 }
 
 /// The usual weight of each kind of operation, in the order of [`Op`].
-const WEIGHTS: [u32; 27] =
-    [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4];
+const WEIGHTS: [u32; 30] =
+    [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4, 2, 2, 2];
 
 /// The most clients that the numbers of events can tell apart.
 pub(crate) const CLIENTS_MAX: u32 = 3;
@@ -90,7 +96,9 @@ pub(crate) const CLIENTS_MAX: u32 = 3;
 fn preferred(focus: Focus) -> &'static [(usize, u32)] {
     match focus {
         Focus::Anything | Focus::Timers => &[],
-        Focus::Entities => &[(0, 20), (7, 4), (19, 50), (20, 40), (21, 2), (22, 4), (25, 6)],
+        Focus::Entities => {
+            &[(0, 20), (7, 4), (19, 50), (20, 40), (21, 2), (22, 4), (25, 6), (29, 6)]
+        }
         Focus::Rewinds => &[(0, 15), (7, 3), (8, 40), (12, 2), (18, 4), (25, 25)],
         Focus::Suspensions => {
             &[(0, 15), (3, 20), (5, 20), (6, 20), (7, 3), (8, 4), (18, 3), (25, 20)]
@@ -188,10 +196,13 @@ impl Script {
             23 => Op::Query(query(choices, stream, writer.ids)),
             24 => Op::Schedule(below(choices, stream, 2), schedule(choices, stream)),
             25 => Op::Pause(when(choices, stream)),
-            _ => {
+            26 => {
                 let polls = choices.one_of(stream, &[1, 1, 2, 3]);
                 Op::Abandon(polls, Box::new(self.draw_plain(choices, writer)))
             }
+            27 => Op::Follow(id),
+            28 => Op::WatchStatus(id),
+            _ => Op::CancelSignal(below(choices, stream, writer.keys)),
         }
     }
 

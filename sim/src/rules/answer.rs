@@ -31,6 +31,7 @@ struct States<T>(Vec<(u64, T)>);
 pub(super) struct Answers {
     instances: BTreeMap<String, States<State>>,
     entities: BTreeMap<u8, States<Vec<u64>>>,
+    custom_statuses: BTreeMap<String, States<Option<u8>>>,
 }
 
 impl Answers {
@@ -40,6 +41,8 @@ impl Answers {
         if !id.starts_with('@') {
             let state = Some((record.execution_id, record.runtime_status));
             self.instances.entry(id.to_owned()).or_default().become_(commit, state);
+            let status = record.custom_status.as_ref().and_then(|status| status.read().ok());
+            self.custom_statuses.entry(id.to_owned()).or_default().become_(commit, status);
         }
     }
 
@@ -59,6 +62,18 @@ impl Answers {
     /// The states of an instance since so many commits were made.
     pub(super) fn of_instance(&self, id: &str, since: u64) -> Seen<State> {
         self.instances.get(id).map(|states| states.since(since)).unwrap_or_default()
+    }
+
+    /// The number of custom statuses that an instance has had, except the present one.
+    pub(super) fn last_custom_status(&self, id: &str) -> usize {
+        self.custom_statuses.get(id).map_or(0, |states| states.0.len().saturating_sub(1))
+    }
+
+    /// The number of this custom status of an instance, if it has had it as the one of this number or
+    /// later.
+    pub(super) fn custom_status(&self, id: &str, from: usize, status: u8) -> Option<usize> {
+        let later = self.custom_statuses.get(id)?.0.get(from..)?;
+        later.iter().position(|(_, it)| *it == Some(status)).map(|place| from + place)
     }
 
     pub(super) fn of_entity(&self, key: u8, since: u64) -> Seen<Vec<u64>> {

@@ -28,6 +28,8 @@ struct Entity {
     seen: BTreeSet<u64>,
     /// The operations that a client was promised.
     expected: BTreeSet<u64>,
+    /// The operations that were cancelled.
+    cancelled: BTreeSet<u64>,
     /// The operations of clients that must take effect in order, and those that have taken effect.
     sent: BTreeSet<u64>,
     order: Order,
@@ -72,6 +74,21 @@ impl Entities {
 
     pub(super) fn expect(&mut self, key: u8, token: u64) {
         self.of(key).expected.insert(token);
+    }
+
+    /// The answer may be lost, so from now on nobody is promised the operation.
+    pub(super) fn ask_cancel(&mut self, key: u8, token: u64) {
+        self.of(key).expected.remove(&token);
+    }
+
+    pub(super) fn cancel(&mut self, key: u8, token: u64) -> Result<(), String> {
+        if self.has_seen(key, token) {
+            return Err(format!(
+                "I10 operation {token} of entity {key} was carried out and cancelled"
+            ));
+        }
+        self.of(key).cancelled.insert(token);
+        Ok(())
     }
 
     pub(super) fn sends(&mut self, key: u8, token: u64) {
@@ -204,6 +221,9 @@ impl Entity {
                 let next = self.order.next(*token);
                 next.map_err(|wrong| format!("it carries out {wrong}"))?;
             }
+            if self.cancelled.contains(token) {
+                return Err(format!("operation {token} was cancelled and is carried out"));
+            }
             if token & FAILS != 0 {
                 return Err(format!("operation {token:x} has failed, and has an effect"));
             }
@@ -231,7 +251,11 @@ fn operation<'a>(to: &InstanceId, event: &'a EventKind) -> Option<(u8, &'a str, 
         matches!(event, EventKind::EntityOperationSignaled { scheduled_time: Some(_), .. });
     // It becomes a message again at its time.
     let key = key(to).filter(|_| !is_delayed)?;
-    let first = input.read::<serde_json::Value>().ok();
-    let first = first.as_ref().and_then(|input| input.as_u64().or_else(|| input[0].as_u64()));
-    Some((key, operation, first.unwrap_or(0)))
+    Some((key, operation, token_of(input).unwrap_or(0)))
+}
+
+/// The token that an operation was given.
+pub(crate) fn token_of(input: &Json) -> Option<u64> {
+    let input = input.read::<serde_json::Value>().ok()?;
+    input.as_u64().or_else(|| input[0].as_u64())
 }

@@ -27,6 +27,7 @@ use durable::store::{Commit, Store};
 use durable::testing::sim::Observer;
 
 pub(crate) use self::answer::{Seen, State};
+pub(crate) use self::entity::token_of;
 use crate::trace;
 
 /// The commits so far, shared by the rules, the clients and the end of a run.
@@ -71,6 +72,17 @@ impl Committed {
         self.known().answers.of_entity(key, since)
     }
 
+    /// The number of custom statuses that an instance has had, except the present one.
+    pub(crate) fn last_custom_status(&self, id: &str) -> usize {
+        self.known().answers.last_custom_status(id)
+    }
+
+    /// The number of this custom status of an instance, if it has had it as the one of this number or
+    /// later.
+    pub(crate) fn custom_status(&self, id: &str, from: usize, status: u8) -> Option<usize> {
+        self.known().answers.custom_status(id, from, status)
+    }
+
     /// Whether the event of this number is in a history, or may have been in one.
     pub(crate) fn has_raised(&self, id: &InstanceId, number: u64) -> bool {
         self.known().events.has_raised(id, number)
@@ -90,6 +102,16 @@ impl Committed {
     /// Called when a client was told that this operation will be carried out.
     pub(crate) fn expects(&self, key: u8, token: u64) {
         self.known().entities.expect(key, token);
+    }
+
+    /// Called when a client asks for the cancellation of the signal with this operation.
+    pub(crate) fn asks_cancel(&self, key: u8, token: u64) {
+        self.known().entities.ask_cancel(key, token);
+    }
+
+    /// Called when a client was told that this operation will never be carried out.
+    pub(crate) fn cancels(&self, key: u8, token: u64) -> Result<(), String> {
+        self.known().entities.cancel(key, token)
     }
 
     /// Called when a client sends an operation that needs no lock and is not delayed.
