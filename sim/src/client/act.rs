@@ -171,7 +171,23 @@ async fn on_instance(
             asked.restarted(restarted.as_ref().map(drop), None)
         }
         Op::Details(_) | Op::History(_) | Op::Pending(_) => look(&instance, op, &asked).await,
-        // It may never come to that.
+        Op::WaitForStart(_) | Op::WaitForEnd(_) | Op::Follow(_) | Op::WatchStatus(_) => {
+            wait(clients, instance, op, store, asked).await
+        }
+        op => manage(&instance, op, &asked, committed).await,
+    }
+}
+
+/// Waits for something that may never come.
+async fn wait(
+    clients: &Clients,
+    instance: InstanceHandle,
+    op: &Op,
+    store: &Arc<dyn Store>,
+    asked: Asked,
+) -> Checked {
+    let (id, committed) = (instance.instance_id().to_string(), asked.committed().clone());
+    match op {
         Op::WaitForStart(_) => match limited(When::Hour, instance.wait_for_start()).await {
             Some(begun) => asked.begun(begun.as_ref().map(drop)),
             None => Ok(()),
@@ -181,16 +197,14 @@ async fn on_instance(
                 let ended = instance.wait_for_completion().await;
                 asked.found(ended.as_ref().map(|ended| ended.runtime_status))
             };
-            until_the_end(clients, &name, wait).await
+            until_the_end(clients, &id, wait).await
         }
         Op::Follow(_) => {
-            let following = follow_history(instance, Arc::clone(store), committed.clone());
-            while_alone(clients, &name, following).await
+            let following = follow_history(instance, Arc::clone(store), committed);
+            while_alone(clients, &id, following).await
         }
-        Op::WatchStatus(_) => {
-            while_alone(clients, &name, watch_status(instance, committed.clone())).await
-        }
-        op => manage(&instance, op, &asked, committed).await,
+        Op::WatchStatus(_) => while_alone(clients, &id, watch_status(instance, committed)).await,
+        _ => Ok(()),
     }
 }
 

@@ -39,6 +39,10 @@ impl Asked {
         Self { committed: committed.clone(), id: id.to_owned(), since }
     }
 
+    pub(super) fn committed(&self) -> &Committed {
+        &self.committed
+    }
+
     fn fits(&self, answer: &dyn std::fmt::Debug, fits: impl Fn(&Seen<State>) -> bool) -> Checked {
         let seen = self.committed.seen(&self.id, self.since);
         holds(fits(&seen), || {
