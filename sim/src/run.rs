@@ -160,6 +160,9 @@ impl Run {
         if let Some(id) = ended.iter().find(|id| self.clients.awaited_ends().contains(*id)) {
             self.world.fail(format!("I14 a client waits for the end of {id}, which has ended"));
         }
+        if let Err(wrong) = self.clients.have_followed(&*self.store) {
+            self.world.fail(wrong);
+        }
         let running = self.ids(|status| !status.is_finished());
         let all = self.ids(|_| true);
         if let Some(hub) = self.hub() {

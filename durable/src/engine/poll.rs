@@ -127,8 +127,8 @@ mod tests {
     fn the_place_is_the_innermost_one_in_code_of_the_user() {
         let backtrace = "   3: durable::engine::poll::touch
              at ./durable/src/engine/poll.rs:31:5
-   4: tokio::time::sleep::Sleep::poll
-             at /home/ada/.cargo/registry/src/index/tokio-1.54.1/src/time/sleep.rs:440:9
+   4: other::time::Sleep::poll
+             at /home/ada/.cargo/registry/src/index/other-1.0.0/src/time.rs:440:9
    5: shop::orders::ship::{{closure}}
              at ./src/orders.rs:42:36
    6: shop::orders::order::{{closure}}

@@ -200,7 +200,8 @@ async fn wait(
             until_the_end(clients, &id, wait).await
         }
         Op::Follow(_) => {
-            let following = follow_history(instance, Arc::clone(store), committed);
+            let store = Arc::clone(store);
+            let following = follow_history(clients.clone(), instance, store, committed);
             while_alone(clients, &id, following).await
         }
         Op::WatchStatus(_) => while_alone(clients, &id, watch_status(instance, committed)).await,

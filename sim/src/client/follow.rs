@@ -1,24 +1,85 @@
 //! I29: what the clients receive that follow an instance.
 //!
-//! "Each event is returned once, however slow the follower is"; "the stream ends when the instance has
-//! ended and its last event was returned" (`follow_history`). "First the current one, then each new one
-//! once it is durable" (`watch_custom_status`).
+//! "First the events that are recorded, then each new one once it is durable"; "each event is returned
+//! once, however slow the follower is"; "the stream ends when the instance has ended and its last event
+//! was returned" (`follow_history`). "First the current one, then each new one once it is durable"
+//! (`watch_custom_status`).
 
 use std::sync::Arc;
 
 use durable::client::{FollowedEvent, InstanceHandle};
-use durable::protocol::HistoryEvent;
+use durable::protocol::{ExecutionId, HistoryEvent, InstanceId};
 use durable::store::Store;
 
+use super::Clients;
 use super::act::{Checked, holds};
 use crate::rules::Committed;
 
+/// How far a client has followed the history of an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    id: InstanceId,
+    execution_id: ExecutionId,
+    /// The number of its events that the client has received.
+    events: u64,
+}
+
+impl Progress {
+    fn is_behind(&self, store: &dyn Store) -> bool {
+        let record = store.instance(&self.id).ok().flatten();
+        record.is_some_and(|record| {
+            record.execution_id != self.execution_id || record.history_len > self.events
+        })
+    }
+}
+
+/// A client that follows a history.
+struct Follower {
+    clients: Clients,
+    number: u64,
+}
+
+impl Follower {
+    fn new(clients: &Clients) -> Self {
+        let mut state = clients.state();
+        state.waits += 1;
+        Self { clients: clients.clone(), number: state.waits }
+    }
+
+    fn receives(&self, id: &InstanceId, event: &FollowedEvent) {
+        let (execution_id, events) = (event.execution_id, event.index + 1);
+        let progress = Progress { id: id.clone(), execution_id, events };
+        self.clients.state().followed.insert(self.number, progress);
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.clients.state().followed.remove(&self.number);
+    }
+}
+
+impl Clients {
+    /// Checks that every follower has received all that is recorded. No actor can continue.
+    pub(crate) fn have_followed(&self, store: &dyn Store) -> Result<(), String> {
+        let followed: Vec<_> = self.state().followed.values().cloned().collect();
+        match followed.iter().find(|progress| progress.is_behind(store)) {
+            Some(Progress { id, events, .. }) => {
+                Err(format!("I29 a follower of {id} has {events} events, and there are more"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Follows the history of an instance until its end.
 pub(super) async fn follow_history(
+    clients: Clients,
     instance: InstanceHandle,
     store: Arc<dyn Store>,
     committed: Committed,
 ) -> Checked {
+    let follower = Follower::new(&clients);
     let id = instance.instance_id().as_str();
     let mut history = instance.follow_history(0);
     let mut last: Option<FollowedEvent> = None;
@@ -41,6 +102,7 @@ pub(super) async fn follow_history(
         holds(stored.is_none_or(|it| it.first() == Some(&event.event) || !is_unchanged), || {
             format!("I29 a follower of {id} gets {event:?}, which is not recorded")
         })?;
+        follower.receives(instance.instance_id(), &event);
         last = Some(event);
     }
     // The instance was purged, or the hub has stopped.

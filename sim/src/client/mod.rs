@@ -18,6 +18,7 @@ use durable::store::Store;
 use durable::testing::sim;
 
 use self::act::act;
+use self::follow::Progress;
 pub(crate) use self::op::{CLIENTS_MAX, Op, draw_scripts};
 use crate::pretty::brief;
 use crate::rules::Committed;
@@ -39,6 +40,8 @@ struct State {
     /// The waits for the end of an instance that clients have left to separate tasks, which wait as
     /// long as it takes; each with its client.
     left: BTreeMap<u64, (String, usize)>,
+    /// How far clients have followed histories.
+    followed: BTreeMap<u64, Progress>,
     /// The number of processes. A client uses the process with its own number, modulo this one.
     processes: usize,
     waits: u64,
@@ -57,6 +60,7 @@ impl Clients {
             scripts,
             doing,
             left: BTreeMap::new(),
+            followed: BTreeMap::new(),
             processes,
             waits: 0,
             holds: false,
