@@ -6,8 +6,7 @@ use std::task::Poll;
 use durable::Call;
 use durable::client::{InstanceHandle, InstanceQuery};
 use durable::prelude::*;
-use durable::protocol::{InstanceId, RuntimeStatus, Timestamp};
-use durable::schedule::{Schedule as Every, ScheduleQuery};
+use durable::protocol::{InstanceId, RuntimeStatus};
 use durable::store::{InstanceFilter, Store};
 use durable::testing::sim;
 
@@ -15,13 +14,11 @@ use super::Clients;
 use super::answer::{Asked, Done};
 use super::entity::{call_entity, cancel_signal, entity_state, signal};
 use super::follow::{follow_history, watch_status};
-use super::op::{Op, Query, Schedule};
+use super::op::{Op, Query};
+use super::schedule::schedule;
 use crate::interpret::{event_name, id_name, sim_program, start_at};
-use crate::program::{Node, Program, When};
+use crate::program::{Program, When};
 use crate::rules::Committed;
-
-/// How many ticks a schedule has.
-const TICKS: i32 = 20;
 
 /// Whether an instance with this status may be replaced.
 const ENDED: [RuntimeStatus; 3] =
@@ -303,46 +300,6 @@ fn is_raised(is_ok: bool, id: &InstanceId, number: u64, committed: &Committed) -
     holds(!is_ok || committed.has_raised(id, number), || {
         format!("I1 event {number} was accepted, and is in no history")
     })
-}
-
-async fn schedule(hub: &TaskHub, id: u8, what: Schedule, committed: &Committed) -> Checked {
-    let name = format!("s{id}");
-    let Ok(handle) = hub.schedule(&name) else { return Ok(()) };
-    let plan = |every: When| {
-        let end = hub.current_utc_datetime() + every.duration() * TICKS.unsigned_abs();
-        Every::every(every.duration()).end_at(end)
-    };
-    let target = sim_program(Program::once(Node::Timer(When::Now)), 0);
-    if !matches!(what, Schedule::Create(_) | Schedule::Describe | Schedule::List) {
-        committed.disturbs_schedule(&name);
-    }
-    let changes = !matches!(what, Schedule::Describe | Schedule::List);
-    let change = changes.then(|| committed.begins_change(&name));
-    let mut paused = None;
-    match what {
-        Schedule::Create(every) => {
-            _ = hub.create_schedule(&name, plan(every).of(target)).await;
-        }
-        Schedule::Update(every) => _ = handle.update(plan(every)).await,
-        Schedule::Pause => {
-            if handle.pause().await.is_ok() {
-                paused = Some(Timestamp::new(hub.current_utc_datetime()));
-            }
-        }
-        Schedule::Resume => _ = handle.resume().await,
-        Schedule::Delete => {
-            let id = handle.instance().instance_id().to_string();
-            committed.asks_end(&id);
-            committed.asks_purge(&id, false);
-            _ = handle.delete().await;
-        }
-        Schedule::Describe => _ = handle.describe().await,
-        Schedule::List => _ = hub.query(&ScheduleQuery::new().page_size(1)).await,
-    }
-    if let Some(change) = change {
-        committed.ends_change(&name, change, paused);
-    }
-    Ok(())
 }
 
 /// I13: the pages of a query together, and its count, agree with a full scan. If there were commits

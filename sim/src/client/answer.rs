@@ -5,6 +5,7 @@
 
 use durable::client::{HubError, ManageError, StartError};
 use durable::protocol::RuntimeStatus;
+use durable::schedule::ScheduleError;
 
 use super::act::{Checked, holds};
 use crate::rules::{Committed, Seen, State};
@@ -27,6 +28,10 @@ pub(super) enum Done {
     Rewound,
     Purged,
     Raised,
+    /// A schedule was created.
+    Created,
+    /// A schedule was shown.
+    Described,
 }
 
 impl Asked {
@@ -138,6 +143,21 @@ impl Asked {
         }
     }
 
+    /// The answer to an operation on a schedule, which is driven by this instance.
+    pub(super) fn scheduled(&self, answer: Result<(), &ScheduleError>, done: Done) -> Checked {
+        match answer {
+            Ok(()) => self.fits(&"done", |seen| done.fits(seen)),
+            Err(error @ ScheduleError::NoSuchSchedule(_)) => self.fits(error, Seen::was_missing),
+            Err(error @ ScheduleError::AlreadyExists(_)) => {
+                self.fits(error, |seen| seen.had(|_| true))
+            }
+            Err(error @ ScheduleError::Ended(_)) => {
+                self.fits(error, |seen| seen.had(RuntimeStatus::is_finished))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
     /// The answer to a question for the status.
     pub(super) fn found(&self, found: Result<RuntimeStatus, &HubError>) -> Checked {
         match found {
@@ -178,6 +198,8 @@ impl Done {
             Self::Rewound => seen.had(|it| it == Failed),
             Self::Purged => seen.became(|from, to| from.is_some() && to.is_none()),
             Self::Raised => seen.had(|it| !it.is_finished()),
+            Self::Created => seen.became(|from, to| from.is_none() && to.is_some()),
+            Self::Described => seen.had(|_| true),
         }
     }
 }

@@ -9,6 +9,7 @@ mod entity;
 mod follow;
 mod look;
 mod op;
+mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -168,6 +168,17 @@ impl Committed {
         self.known().schedules.end(schedule, change, paused);
     }
 
+    /// Whether a schedule is certainly paused.
+    pub(crate) fn is_paused(&self, schedule: &str) -> bool {
+        self.known().schedules.is_paused(schedule)
+    }
+
+    /// Called when a client was shown the number of runs of a schedule. Returns the most that a
+    /// client was shown before.
+    pub(crate) fn has_run(&self, schedule: &str, created_at: Timestamp, runs: u64) -> u64 {
+        self.known().schedules.has_run(schedule, created_at, runs)
+    }
+
     /// The process has ended.
     pub(crate) fn cut_off(&self) {
         self.known().schedules.cut_off();

@@ -23,6 +23,8 @@ pub(super) struct Schedules {
     /// The number of changes of each schedule that were begun, and the number of those that are in
     /// progress.
     changes: BTreeMap<String, (u64, u64)>,
+    /// The most runs that a client was shown of a schedule that was created at this time.
+    runs: BTreeMap<(String, Timestamp), u64>,
 }
 
 impl Schedules {
@@ -54,6 +56,20 @@ impl Schedules {
     /// Called when the process has ended, and with it all changes in progress.
     pub(super) fn cut_off(&mut self) {
         self.changes.values_mut().for_each(|(_, under_way)| *under_way = 0);
+    }
+
+    /// Whether a schedule is certainly paused.
+    pub(super) fn is_paused(&self, id: &str) -> bool {
+        self.paused.contains_key(id)
+    }
+
+    /// Called when a client was shown the number of runs of a schedule. Returns the most that a
+    /// client was shown before.
+    pub(super) fn has_run(&mut self, id: &str, created_at: Timestamp, runs: u64) -> u64 {
+        let most = self.runs.entry((id.to_owned(), created_at)).or_default();
+        let before = *most;
+        *most = before.max(runs);
+        before
     }
 
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), String> {
