@@ -9,7 +9,7 @@ use super::answer::{Asked, Done};
 use super::op::Schedule;
 use crate::interpret::sim_program;
 use crate::program::{Node, Program, When};
-use crate::rules::Committed;
+use crate::rules::{Committed, Shown};
 
 /// How many ticks a schedule has.
 const TICKS: i32 = 20;
@@ -50,6 +50,7 @@ async fn change(hub: &TaskHub, name: &str, what: Schedule, committed: &Committed
         Schedule::Pause => (handle.pause().await, Done::Raised),
         Schedule::Resume => (handle.resume().await, Done::Raised),
         _ => {
+            committed.begins_deletion(name);
             committed.asks_end(&driver);
             committed.asks_purge(&driver, false);
             (handle.delete().await, Done::Purged)
@@ -64,43 +65,41 @@ async fn change(hub: &TaskHub, name: &str, what: Schedule, committed: &Committed
 async fn describe(hub: &TaskHub, name: &str, committed: &Committed) -> Checked {
     let Ok(handle) = hub.schedule(name) else { return Ok(()) };
     let asked = Asked::new(committed, handle.instance().instance_id().as_str());
-    let was_paused = committed.is_paused(name);
+    let before = committed.shown(name);
     let found = handle.describe().await;
     asked.scheduled(found.as_ref().map(drop), Done::Described)?;
-    found.map_or(Ok(()), |found| is_described(&found, was_paused, committed))
+    found.map_or(Ok(()), |found| is_described(&found, &before, committed))
 }
 
 /// The pages of all schedules, of one schedule each.
 async fn list(hub: &TaskHub, committed: &Committed) -> Checked {
-    let was_paused = [committed.is_paused("s0"), committed.is_paused("s1")];
+    let before = [committed.shown("s0"), committed.shown("s1")];
     let pages = hub.stream(ScheduleQuery::new().page_size(1));
     let Ok(found) = pages.try_collect().await else { return Ok(()) };
     for schedule in &found {
-        is_described(schedule, was_paused[usize::from(schedule.id == "s1")], committed)?;
+        is_described(schedule, &before[usize::from(schedule.id == "s1")], committed)?;
     }
     Ok(())
 }
 
 /// I16 for schedules: one that was paused before the request, and that nobody has resumed, is not shown
-/// as active, and the number of runs never falls.
+/// as active, and the number of runs is none of before the request.
 ///
 /// "Its ticks are skipped until it is resumed" (`pause`); "when it will start the next instance; `None`
 /// while it is paused and after it has ended" (`next_run_at`).
-fn is_described(
-    schedule: &ScheduleDescription,
-    was_paused: bool,
-    committed: &Committed,
-) -> Checked {
+fn is_described(schedule: &ScheduleDescription, before: &Shown, committed: &Committed) -> Checked {
     let ScheduleDescription { id, status, runs, created_at, next_run_at, .. } = schedule;
+    let (now, created_at) = (committed.shown(id), Timestamp::new(*created_at));
     let is_active = *status == ScheduleStatus::Active;
-    holds(!(is_active && was_paused && committed.is_paused(id)), || {
+    holds(!(is_active && before.stays_paused(&now)), || {
         format!("I16 schedule {id} is shown as active, and was paused")
     })?;
     let may_run = !matches!(status, ScheduleStatus::Paused | ScheduleStatus::Ended);
     holds(may_run || next_run_at.is_none(), || {
         format!("I16 schedule {id} is shown as {status} and with a next run")
     })?;
-    let most = committed.has_run(id, Timestamp::new(*created_at), *runs);
+    committed.shows(id, created_at, *runs);
+    let most = before.runs(created_at, &now);
     holds(*runs >= most, || {
         format!("I16 schedule {id} is shown with {runs} runs, and had {most} before")
     })

@@ -28,7 +28,8 @@ struct Entity {
     seen: BTreeSet<u64>,
     /// The operations that a client was promised.
     expected: BTreeSet<u64>,
-    /// The operations that were cancelled.
+    /// The operations that a client has asked to cancel, and those that were cancelled.
+    may_be_cancelled: BTreeSet<u64>,
     cancelled: BTreeSet<u64>,
     /// The operations of clients that must take effect in order, and those that have taken effect.
     sent: BTreeSet<u64>,
@@ -78,7 +79,7 @@ impl Entities {
 
     /// The answer may be lost, so from now on nobody is promised the operation.
     pub(super) fn ask_cancel(&mut self, key: u8, token: u64) {
-        self.of(key).expected.remove(&token);
+        self.of(key).may_be_cancelled.insert(token);
     }
 
     pub(super) fn cancel(&mut self, key: u8, token: u64) -> Result<(), String> {
@@ -194,7 +195,8 @@ impl Entities {
     /// waits forever.
     pub(super) fn at_rest(&self, locked: &BTreeSet<u8>) -> Result<(), String> {
         for (key, entity) in self.all.iter().filter(|(key, _)| !locked.contains(key)) {
-            let missing = entity.expected.iter().find(|token| !entity.seen.contains(token));
+            let mut promised = entity.expected.difference(&entity.may_be_cancelled);
+            let missing = promised.find(|token| !entity.seen.contains(token));
             if let Some(token) = missing.filter(|_| entity.deletes == 0) {
                 return Err(format!("I10 signal {token} to entity {key} is lost"));
             }

@@ -28,6 +28,7 @@ use durable::testing::sim::Observer;
 
 pub(crate) use self::answer::{Seen, State};
 pub(crate) use self::entity::token_of;
+pub(crate) use self::schedule::Shown;
 use crate::trace;
 
 /// The commits so far, shared by the rules, the clients and the end of a run.
@@ -168,15 +169,18 @@ impl Committed {
         self.known().schedules.end(schedule, change, paused);
     }
 
-    /// Whether a schedule is certainly paused.
-    pub(crate) fn is_paused(&self, schedule: &str) -> bool {
-        self.known().schedules.is_paused(schedule)
+    /// What clients were shown of the schedules with an id.
+    pub(crate) fn shown(&self, schedule: &str) -> Shown {
+        self.known().schedules.shown(schedule)
     }
 
-    /// Called when a client was shown the number of runs of a schedule. Returns the most that a
-    /// client was shown before.
-    pub(crate) fn has_run(&self, schedule: &str, created_at: Timestamp, runs: u64) -> u64 {
-        self.known().schedules.has_run(schedule, created_at, runs)
+    /// Called when a client was shown the number of runs of a schedule.
+    pub(crate) fn shows(&self, schedule: &str, created_at: Timestamp, runs: u64) {
+        self.known().schedules.show(schedule, created_at, runs);
+    }
+
+    pub(crate) fn begins_deletion(&self, schedule: &str) {
+        self.known().schedules.begin_deletion(schedule);
     }
 
     /// The process has ended.

@@ -23,8 +23,32 @@ pub(super) struct Schedules {
     /// The number of changes of each schedule that were begun, and the number of those that are in
     /// progress.
     changes: BTreeMap<String, (u64, u64)>,
-    /// The most runs that a client was shown of a schedule that was created at this time.
-    runs: BTreeMap<(String, Timestamp), u64>,
+    shown: BTreeMap<String, Shown>,
+}
+
+/// What clients were shown of the schedules with an id.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// The most runs of a schedule that was created at this time.
+    runs: BTreeMap<Timestamp, u64>,
+    /// How often a client has begun to delete it.
+    deletions: u64,
+    /// How many changes clients had begun, and whether it was certainly paused.
+    changes: u64,
+    is_paused: bool,
+}
+
+impl Shown {
+    /// Whether the schedule was certainly paused then, and nobody has changed it since.
+    pub(crate) fn stays_paused(&self, now: &Self) -> bool {
+        self.is_paused && self.changes == now.changes
+    }
+
+    /// The most runs that a client was shown then, if it is certainly still the same schedule.
+    pub(crate) fn runs(&self, created_at: Timestamp, now: &Self) -> u64 {
+        let is_same = self.deletions == now.deletions;
+        self.runs.get(&created_at).copied().filter(|_| is_same).unwrap_or_default()
+    }
 }
 
 impl Schedules {
@@ -58,18 +82,22 @@ impl Schedules {
         self.changes.values_mut().for_each(|(_, under_way)| *under_way = 0);
     }
 
-    /// Whether a schedule is certainly paused.
-    pub(super) fn is_paused(&self, id: &str) -> bool {
-        self.paused.contains_key(id)
+    pub(super) fn shown(&self, id: &str) -> Shown {
+        let shown = self.shown.get(id).cloned().unwrap_or_default();
+        let changes = self.changes.get(id).map_or(0, |(begun, _)| *begun);
+        Shown { changes, is_paused: self.paused.contains_key(id), ..shown }
     }
 
-    /// Called when a client was shown the number of runs of a schedule. Returns the most that a
-    /// client was shown before.
-    pub(super) fn has_run(&mut self, id: &str, created_at: Timestamp, runs: u64) -> u64 {
-        let most = self.runs.entry((id.to_owned(), created_at)).or_default();
-        let before = *most;
-        *most = before.max(runs);
-        before
+    pub(super) fn show(&mut self, id: &str, created_at: Timestamp, runs: u64) {
+        let shown = self.shown.entry(id.to_owned()).or_default();
+        let most = shown.runs.entry(created_at).or_default();
+        *most = runs.max(*most);
+    }
+
+    pub(super) fn begin_deletion(&mut self, id: &str) {
+        let shown = self.shown.entry(id.to_owned()).or_default();
+        shown.deletions += 1;
+        shown.runs.clear();
     }
 
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), String> {
