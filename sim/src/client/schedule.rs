@@ -59,7 +59,7 @@ async fn change(hub: &TaskHub, name: &str, what: Schedule, committed: &Committed
     let is_paused = answer.is_ok() && matches!(what, Schedule::Pause);
     let paused = is_paused.then(|| Timestamp::new(hub.current_utc_datetime()));
     committed.ends_change(name, change, paused);
-    asked.scheduled(answer.as_ref().map(|()| ()), done)
+    asked.scheduled(answer.as_ref().copied(), done)
 }
 
 async fn describe(hub: &TaskHub, name: &str, committed: &Committed) -> Checked {
