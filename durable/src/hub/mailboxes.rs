@@ -29,11 +29,21 @@ impl Mailboxes {
         Self { owned, is_stopped: Arc::default(), time, admission }
     }
 
-    /// From now on, mail to the partition goes to this owner. If the hub has already stopped, the
-    /// owner is told to stop, too.
+    /// From now on, mail to the partition goes to this owner. An earlier owner is told that it has
+    /// lost the partition, or this one if there is a later one already: whoever gets no mail would wait
+    /// forever. If the hub has already stopped, the owner is told to stop, too.
     pub(crate) fn open(&self, ownership: &Arc<Ownership>) {
         if let Some(slot) = self.owned.get(usize::from(ownership.partition.0)) {
-            *slot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(ownership));
+            let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
+            let outdated = match &*slot {
+                Some(other) if other.epoch > ownership.epoch => Some(Arc::clone(ownership)),
+                _ => slot.replace(Arc::clone(ownership)),
+            };
+            drop(slot);
+            if let Some(outdated) = outdated {
+                outdated.lose();
+                self.send_to(&outdated, Mail::Lost);
+            }
         }
         if self.is_stopped.load(Ordering::SeqCst) {
             self.send_to(ownership, Mail::Stop);
@@ -191,6 +201,21 @@ mod tests {
         mailboxes.send_to(&former, Mail::Stop);
         assert!(matches!(mail.try_recv().map(|it| it.mail), Ok(Mail::Wake)));
         assert!(matches!(mail.try_recv(), Err(TryRecvError::Empty)), "none for the former owner");
+        assert!(matches!(mail_of_former.try_recv().map(|it| it.mail), Ok(Mail::Lost)));
         assert!(matches!(mail_of_former.try_recv().map(|it| it.mail), Ok(Mail::Stop)));
+    }
+
+    /// A node can lose a partition and gain it again while the first gain is being started.
+    #[test]
+    fn an_owner_that_is_opened_behind_a_later_one_is_told_that_it_has_lost_the_partition() {
+        let mailboxes = Mailboxes::new(1, None, Admission::new(1));
+        let (former, mail_of_former) = Ownership::new(PartitionId(0), Epoch(1));
+        let (current, mail) = Ownership::new(PartitionId(0), Epoch(3));
+        mailboxes.open(&current);
+        mailboxes.open(&former);
+        assert!(former.is_lost() && !current.is_lost());
+        assert_eq!(mailboxes.owned(), [(PartitionId(0), Epoch(3))]);
+        assert!(matches!(mail_of_former.try_recv().map(|it| it.mail), Ok(Mail::Lost)));
+        assert!(matches!(mail.try_recv(), Err(TryRecvError::Empty)));
     }
 }

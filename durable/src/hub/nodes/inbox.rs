@@ -148,6 +148,8 @@ impl Inbox {
             writer.hand_over(&mut vec![last]);
         });
         self.nodes.mailboxes.open(&owner);
+        // The node may have lost the partition, or gained it again, since this began.
+        self.committer.activities.forget_lost();
         if let Err(error) = (self.start)(gained, at_end) {
             self.nodes.mailboxes.lose(&owner);
             let (error, partition) = (chain(&error), owner.partition);
