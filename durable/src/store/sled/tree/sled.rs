@@ -37,11 +37,11 @@ struct SledFile(File);
 /// The size of the segments of a new file, in bytes. It is larger than anything that is normally
 /// written between two syncs (`docs/design.md`, assumption 9).
 const SEGMENT: usize = 4 * 1024 * 1024;
-/// How many keys are visited between two syncs if segments have that size: all of an ordinary
+/// How many keys are visited between two flushes if segments have that size: all of an ordinary
 /// batch.
 const KEYS_AT_ONCE: usize = 256;
 /// The same for the smaller segments of trees that an earlier version has made.
-const KEYS_AT_ONCE_IF_SMALL: usize = 4;
+const KEYS_AT_ONCE_IF_SMALL: usize = 8;
 
 /// How often to check whether sled has released its file.
 const LET_GO_TRIES: u32 = 100;
@@ -122,7 +122,7 @@ impl SledTree {
 
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.flush()?;
-        self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
+        self.sync_file()
     }
 
     /// Makes a batch durable that changed these keys, and everything that sled writes because of it.
@@ -130,26 +130,35 @@ impl SledTree {
     /// sled splits and merges the nodes that a batch changed when a call next visits them, even to read
     /// them. Such writes would add up without a sync, so all keys are visited now. Between two syncs,
     /// less than a segment must be written (`docs/design.md`, assumption 9); if that is not certain,
-    /// this syncs on the way. How much is written is not known: `flush` does not count what a thread of
-    /// sled has written before. So the number of keys decides.
+    /// this syncs on the way. How much the batch itself has written is not known: `flush` does not
+    /// count what a thread of sled has written before.
     pub(super) fn sync_batch(&self, keys: &[IVec]) -> Result<(), StoreError> {
         let is_small = self.segment < SEGMENT;
         let at_once = if is_small { KEYS_AT_ONCE_IF_SMALL } else { KEYS_AT_ONCE };
-        if is_small || keys.is_empty() || keys.len() > at_once {
+        if is_small || keys.len() > at_once {
             self.sync()?;
         }
+        let mut unsynced = 0;
         for keys in keys.chunks(at_once) {
+            if unsynced > self.segment / 8 {
+                self.sync_file()?;
+                unsynced = 0;
+            }
             for key in keys {
                 self.tree.contains_key(key).map_err(sled_error)?;
             }
-            self.sync()?;
+            unsynced += self.flush()?;
         }
-        Ok(())
+        self.sync_file()
     }
 
-    /// Writes what sled has in memory to its file.
-    fn flush(&self) -> Result<(), StoreError> {
-        self.stalls.flush(|| self.db.flush()).map(drop).map_err(sled_error)
+    /// Writes what sled has in memory to its file; returns how many bytes this call wrote.
+    fn flush(&self) -> Result<usize, StoreError> {
+        self.stalls.flush(|| self.db.flush()).map_err(sled_error)
+    }
+
+    fn sync_file(&self) -> Result<(), StoreError> {
+        self.file.0.sync_data().map_err(|error| StoreError::io("cannot sync sled's file", error))
     }
 
     pub(super) fn disk_bytes(&self) -> u64 {
