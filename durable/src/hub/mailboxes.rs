@@ -29,9 +29,9 @@ impl Mailboxes {
         Self { owned, is_stopped: Arc::default(), time, admission }
     }
 
-    /// From now on, mail to the partition goes to this owner. An earlier owner is told that it has
-    /// lost the partition, or this one if there is a later one already: whoever gets no mail would wait
-    /// forever. If the hub has already stopped, the owner is told to stop, too.
+    /// From now on, mail to the partition goes to this owner, unless there is a later one already. The
+    /// other one is told that it has lost the partition, because it would wait for mail forever. If the
+    /// hub has already stopped, the owner is told to stop, too.
     pub(crate) fn open(&self, ownership: &Arc<Ownership>) {
         if let Some(slot) = self.owned.get(usize::from(ownership.partition.0)) {
             let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
