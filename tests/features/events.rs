@@ -125,14 +125,14 @@ async fn events_arrive_in_order_whether_early_or_late() -> Result<()> {
 }
 
 #[tokio::test]
-async fn thousands_of_early_events_are_kept_until_awaited() -> Result<()> {
+async fn ten_thousand_early_events_are_kept_until_awaited() -> Result<()> {
     let hub = TestHub::builder().configure(|hub| hub.verify_replay(false)).open().await?;
-    let run = hub.start(gather(5000).start_at(Duration::from_mins(1))).await?;
-    for n in 0..5000_u32 {
+    let run = hub.start(gather(10_000).start_at(Duration::from_mins(1))).await?;
+    for n in 0..10_000_u32 {
         run.raise_event("Number", &n).await?;
     }
     assert_eq!(run.status().await?.runtime_status, RuntimeStatus::Pending);
-    assert_eq!(run.result().await?, (0..5000).collect::<Vec<_>>());
+    assert_eq!(run.result().await?, (0..10_000).collect::<Vec<_>>());
     Ok(())
 }
 

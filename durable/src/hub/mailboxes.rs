@@ -205,7 +205,7 @@ mod tests {
         assert!(matches!(mail_of_former.try_recv().map(|it| it.mail), Ok(Mail::Stop)));
     }
 
-    /// A node can lose a partition and gain it again while the first gain is being started.
+    /// A node can gain a partition again while it is starting it.
     #[test]
     fn an_owner_that_is_opened_behind_a_later_one_is_told_that_it_has_lost_the_partition() {
         let mailboxes = Mailboxes::new(1, None, Admission::new(1));

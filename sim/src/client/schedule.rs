@@ -83,7 +83,7 @@ async fn list(hub: &TaskHub, committed: &Committed) -> Checked {
 }
 
 /// I16 for schedules: one that was paused before the request, and that nobody has resumed, is not shown
-/// as active, and the number of runs is none of before the request.
+/// as active, and the number of runs is not lower than one that was shown before the request.
 ///
 /// "Its ticks are skipped until it is resumed" (`pause`); "when it will start the next instance; `None`
 /// while it is paused and after it has ended" (`next_run_at`).
