@@ -244,7 +244,13 @@ async fn goes_on(name: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     copy(&recorded().join(name), folder.path())?;
     IS_OPEN.store(true, Ordering::SeqCst);
+    let segments = |folder: &Path| {
+        let conf = std::fs::read_to_string(folder.join("sled/conf")).unwrap_or_default();
+        conf.lines().find_map(|line| line.strip_prefix("segment_size: ")?.parse::<u32>().ok())
+    };
+    assert_eq!(segments(folder.path()), Some(512 * 1024));
     let hub = TaskHub::open(folder.path()).await?;
+    assert_eq!(segments(folder.path()), Some(4 * 1024 * 1024), "of a safe size (design.md, 9)");
     let statuses = ["waiting", "suspended", "failed", "completed"];
     let mut found = Vec::new();
     for id in statuses {

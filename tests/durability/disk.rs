@@ -39,7 +39,8 @@ struct File {
 enum NameChange {
     Add(PathBuf, Node),
     Remove(PathBuf),
-    Rename(PathBuf, PathBuf, Node),
+    /// Of a file, or of a folder with everything in it.
+    Rename(PathBuf, PathBuf),
 }
 
 impl NameChange {
@@ -47,9 +48,16 @@ impl NameChange {
         match self {
             Self::Add(path, node) => drop(names.insert(path.clone(), *node)),
             Self::Remove(path) => drop(names.remove(path)),
-            Self::Rename(from, to, node) => {
-                names.remove(from);
-                names.insert(to.clone(), *node);
+            Self::Rename(from, to) => {
+                let is_of_it = |path: &PathBuf| path.starts_with(from);
+                let of_it: Vec<_> = names.keys().filter(|path| is_of_it(path)).cloned().collect();
+                for path in of_it {
+                    let rest = path.strip_prefix(from).unwrap().to_owned();
+                    // `join` would add a separator to a file's name.
+                    let new = if rest == Path::new("") { to.clone() } else { to.join(rest) };
+                    let node = names.remove(&path).unwrap();
+                    names.insert(new, node);
+                }
             }
         }
     }
@@ -123,10 +131,9 @@ impl Disk {
                 self.change_names(path, NameChange::Remove(path.clone()));
             }
             Deed::RenameTo(to) => {
-                let node = self.names[path];
-                let stays = path.parent() == to.parent() && node != Node::Folder;
-                assert!(stays, "no model of a crash for the renaming of {}", path.display());
-                self.change_names(path, NameChange::Rename(path.clone(), to.clone(), node));
+                let is_modelled = path.parent() == to.parent() && self.is_settled(path);
+                assert!(is_modelled, "no model of a crash for the renaming of {}", path.display());
+                self.change_names(path, NameChange::Rename(path.clone(), to.clone()));
             }
             Deed::Sync(sync, number) => self.sync(path, *sync, *number),
         }
@@ -147,7 +154,21 @@ impl Disk {
     fn change_names(&mut self, path: &Path, change: NameChange) {
         change.apply(&mut self.names);
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        assert!(self.has_durable_name(&folder), "`{}` has been renamed", folder.display());
         self.folders.entry(folder).or_default().pending.push(change);
+    }
+
+    /// Whether all entries of a folder, and of those in it, are durable.
+    fn is_settled(&self, folder: &Path) -> bool {
+        let of_it = self.folders.iter().filter(|(path, _)| path.starts_with(folder));
+        of_it.into_iter().all(|(_, folder)| folder.pending.is_empty())
+    }
+
+    /// Whether no renaming to this path, or to one above it, is pending.
+    fn has_durable_name(&self, folder: &Path) -> bool {
+        let renames_it = |change: &NameChange| matches!(change, NameChange::Rename(_, to) if folder.starts_with(to));
+        let mut changes = self.folders.values().flat_map(|folder| &folder.pending);
+        !changes.any(renames_it)
     }
 
     fn sync(&mut self, path: &Path, sync: Sync, number: u64) {

@@ -57,16 +57,20 @@ impl Trial {
         Session { root: root.to_owned(), seed, size: Size::Large, steps, to, end }
     }
 
-    /// Makes the tree one with small segments, as those of version 0.1 were.
-    fn with_small_segments(self) -> Self {
-        let tree = self.shim.root().join("hub/sled");
+    /// Does the first steps in a tree with small segments, as those of version 0.1 were.
+    fn in_a_tree_of_an_earlier_version(self) -> Self {
+        let root = self.shim.root();
+        let tree = root.join("hub/sled");
         fs::create_dir_all(&tree).unwrap();
         fs::write(tree.join("conf"), SMALL_SEGMENTS).unwrap();
+        self.shim.run(self.session(root, self.steps / 4, End::Killed), None);
+        assert_eq!(fs::read(tree.join("conf")).unwrap(), SMALL_SEGMENTS);
+        fs::remove_file(self.shim.trace()).unwrap();
         self
     }
 
-    /// Does the whole work, in processes that end in several ways. Returns the initial content and
-    /// the record.
+    /// Does the rest of the work, in processes that end in several ways. Returns the content before
+    /// it and the record.
     fn record(&self) -> (Snapshot, Vec<Entry>) {
         let (root, seed, steps) = (self.shim.root(), self.seed, self.steps);
         let start = Snapshot::of(root);
@@ -87,15 +91,29 @@ impl Trial {
         (start, entries)
     }
 
+    /// Lets the power fail at some moments of the rest of the work, once for each.
+    fn survives(mut self, count: usize) {
+        let marks = Marks::of(self.shim.root());
+        let (start, entries) = self.record();
+        let moments = self.moments(&entries, count);
+        walk(&entries, &moments, (Disk::holding(&start), marks), |disk, marks, moment| {
+            self.crash(disk, marks, &format!("moment-{moment}"));
+        });
+        self.assert_all_right();
+    }
+
     /// Moments of a record, in order. Some are just after the opening of the store, when its
-    /// content has been reported. Of the others, half are just after a sync or a report of the
-    /// child, because these must be correct at once, and half are random.
+    /// content has been reported, and around the renaming of a folder. Of the others, half are just
+    /// after a sync or a report of the child, because these must be correct at once, and half are
+    /// random.
     fn moments(&mut self, entries: &[Entry], count: usize) -> Vec<usize> {
         let is_telling =
             |at: &usize| matches!(entries[at - 1].deed, Deed::Mark(_) | Deed::Sync(..));
         let telling: Vec<_> = (1..=entries.len()).filter(is_telling).collect();
         let is_opening = |at: &usize| matches!(&entries[at - 1].deed, Deed::Mark(line) if line.starts_with("found"));
         let opening = (1..=entries.len()).filter(is_opening).flat_map(|at| [at; 3]);
+        let is_renaming = |at: &usize| matches!(&entries[at - 1].deed, Deed::RenameTo(to) if to.starts_with("hub/sled"));
+        let renaming = (1..=entries.len()).filter(is_renaming).flat_map(|at| at - 1..=at + 2);
         let mut below = |limit: usize| usize::try_from(self.random.below(limit as u64)).unwrap();
         let mut moments: Vec<_> = (0..count)
             .map(|number| match number % 2 {
@@ -103,6 +121,7 @@ impl Trial {
                 _ => telling[below(telling.len())],
             })
             .chain(opening)
+            .chain(renaming.filter(|at| *at <= entries.len()))
             .collect();
         moments.sort_unstable();
         moments
@@ -207,14 +226,17 @@ fn acknowledged_commits_survive_a_power_loss() {
     let seed = seed::seed();
     let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
     for seed in seed..seed + works {
-        let mut trial = Trial::new(seed, steps);
-        let (start, entries) = trial.record();
-        let moments = trial.moments(&entries, states);
-        let start = (Disk::holding(&start), Marks::default());
-        walk(&entries, &moments, start, |disk, marks, moment| {
-            trial.crash(disk, marks, &format!("moment-{moment}"));
-        });
-        trial.assert_all_right();
+        Trial::new(seed, steps).survives(states);
+    }
+}
+
+/// The first opening copies such a tree into one with larger segments.
+#[test]
+fn acknowledged_commits_survive_a_power_loss_in_a_tree_of_an_earlier_version() {
+    let seed = seed::seed();
+    let (works, states, steps) = if seed::is_long() { (4, 150, 400) } else { (1, 40, 90) };
+    for seed in seed..seed + works {
+        Trial::new(seed, steps).in_a_tree_of_an_earlier_version().survives(states);
     }
 }
 
@@ -238,11 +260,10 @@ fn acknowledged_commits_survive_a_second_power_loss() {
     trial.assert_all_right();
 }
 
-/// A batch of a checkpoint, and what sled makes of it later, fills several segments of a small size.
 #[test]
 fn sled_assumes_nothing_to_be_durable_before_it_is() {
     for seed in 1..=3 {
-        Trial::new(seed, 300).with_small_segments().record();
+        Trial::new(seed, 300).record();
     }
 }
 

@@ -28,6 +28,8 @@ struct Header {
 
 /// The folder of sled.
 const FOLDER: &str = "hub/sled";
+/// Where a copy of it is written that takes its place.
+const COPY: &str = "hub/sled.new";
 
 /// A write to the file that may not be durable.
 struct Write {
@@ -62,17 +64,17 @@ struct Snapshots {
 impl Snapshots {
     /// Follows what happens in sled's folder. A snapshot is synced before it gets its name,
     /// `snap.` and its position.
-    fn apply(&mut self, Entry { path, deed }: &Entry) {
+    fn apply(&mut self, Entry { path, deed }: &Entry, folder: &str) {
         match deed {
             Deed::RenameTo(to) => {
                 let name = to.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 let position = name.strip_prefix("snap.").map(|hex| u64::from_str_radix(hex, 16));
                 self.newest = position.and_then(Result::ok).unwrap_or_default().max(self.newest);
             }
-            Deed::Sync(Sync::Begins, number) if path == Path::new(FOLDER) => {
+            Deed::Sync(Sync::Begins, number) if path == Path::new(folder) => {
                 self.begun.insert(*number, self.newest);
             }
-            Deed::Sync(Sync::Ends, number) if path == Path::new(FOLDER) => {
+            Deed::Sync(Sync::Ends, number) if path == Path::new(folder) => {
                 let durable = self.begun.remove(number).unwrap_or_default();
                 self.durable = durable.max(self.durable);
             }
@@ -96,17 +98,26 @@ pub(crate) fn faults(entries: &[Entry], root: &Path) -> Vec<String> {
         begun: BTreeMap::new(),
         wrong: Vec::new(),
     };
-    for entry in entries.iter().filter(|entry| entry.path.starts_with(FOLDER)) {
-        if entry.path == Path::new(FOLDER).join("db") {
-            segments.apply(&entry.deed);
-        } else {
-            segments.snapshots.apply(entry);
-        }
-    }
+    let is_replacement =
+        |entry: &Entry| matches!(&entry.deed, Deed::RenameTo(to) if to == Path::new(FOLDER));
+    let replaced = entries.iter().position(is_replacement).unwrap_or_default();
+    let (copied, used) = entries.split_at(replaced);
+    copied.iter().for_each(|entry| segments.note(entry, COPY));
+    // A copy of the tree may be anything until it takes the tree's place.
+    segments.wrong.clear();
+    used.iter().for_each(|entry| segments.note(entry, FOLDER));
     segments.wrong
 }
 
 impl Segments {
+    fn note(&mut self, entry: &Entry, folder: &str) {
+        if entry.path == Path::new(folder).join("db") {
+            self.apply(&entry.deed);
+        } else if entry.path.starts_with(folder) {
+            self.snapshots.apply(entry, folder);
+        }
+    }
+
     fn apply(&mut self, deed: &Deed) {
         match deed {
             Deed::Write { offset, data } => self.write(*offset, data),

@@ -1,6 +1,5 @@
-//! Compaction: the tree is copied, key by key, into a new one.
-//!
-//! sled reuses space in its file and never makes the file smaller.
+//! Copies of the tree, key by key, that replace it: to compact it, because sled reuses space in its
+//! file and never makes the file smaller, and to give it larger segments.
 
 use std::fs;
 use std::path::Path;
@@ -8,9 +7,10 @@ use std::path::Path;
 use super::base::Base;
 use super::disk::Disk;
 use super::folder::Folder;
-use super::tree::Batch;
-use super::{SledStore, guarded, open_inner};
-use crate::store::StoreError;
+use super::system::is_passing;
+use super::tree::{self, Batch};
+use super::{SledOptions, SledStore, check_hub, guarded, keys, log, open_inner, room};
+use crate::store::{StoreError, chain};
 
 /// The number of keys copied together.
 const BATCH: usize = 256;
@@ -43,15 +43,57 @@ impl SledStore {
         guarded(folder.path(), || inner.close())?;
         drop(inner);
         let before = size(folder.path());
-        guarded(folder.path(), || {
-            let old = Base::open(&Disk::System, &folder.tree(), options.cache_bytes)?;
-            let new = Base::open(&Disk::System, &folder.new_tree(), options.cache_bytes)?;
-            copy(&old, &new)
-        })?;
-        folder.sync()?;
+        write_new_tree(&folder, &options)?;
         folder.replace_tree()?;
         Ok((before, size(folder.path())))
     }
+}
+
+/// Gives a tree that version 0.1 has made the larger segments of new trees, because a power failure
+/// may damage a tree with small ones (`docs/design.md`, assumption 9). Without enough space for the
+/// copy, the tree stays as it is until the folder is opened again.
+pub(super) fn enlarge_segments(folder: &Folder, options: &SledOptions) -> Result<(), StoreError> {
+    // Without a log, the creation of the tree was interrupted, and it may be unreadable.
+    if !tree::has_small_segments(&options.disk, &folder.tree()) || !folder.has_log()? {
+        return Ok(());
+    }
+    let bytes = size(&folder.tree());
+    let path = folder.path().display();
+    tell!(info, %path, bytes, "sled's file is copied once into a safer form, with larger segments");
+    match check_room(folder, bytes).and_then(|()| write_new_tree(folder, options)) {
+        Err(error) if is_lack(&error) => {
+            let error = chain(&error);
+            tell!(warn, %path, error, "sled's file stays as it is until the folder is opened again");
+            folder.finish_replacement()
+        }
+        written => written.and_then(|()| folder.replace_tree()),
+    }
+}
+
+/// Checks that there is enough space for a second tree, and to open the folder then.
+fn check_room(folder: &Folder, tree: u64) -> Result<(), StoreError> {
+    let log = log::size_of(&Disk::System, &folder.log());
+    let log = log.map_err(|error| StoreError::io("cannot read the log", error))?;
+    room::check(&Disk::System, folder.path(), 2 * room::FREE_TO_OPEN + tree + log)
+}
+
+/// Whether something was lacking that may be available later.
+fn is_lack(error: &StoreError) -> bool {
+    match error {
+        StoreError::Io { source, .. } => is_passing(source),
+        error => error.is_transient(),
+    }
+}
+
+/// Writes a durable copy of the tree, for [`Folder::replace_tree`].
+fn write_new_tree(folder: &Folder, options: &SledOptions) -> Result<(), StoreError> {
+    guarded(folder.path(), || {
+        let old = Base::open(&Disk::System, &folder.tree(), options.cache_bytes)?;
+        check_hub(old.get(keys::HUB)?.as_deref())?;
+        let new = Base::open(&Disk::System, &folder.new_tree(), options.cache_bytes)?;
+        copy(&old, &new)
+    })?;
+    folder.sync()
 }
 
 fn copy(old: &Base, new: &Base) -> Result<(), StoreError> {

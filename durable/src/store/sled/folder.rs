@@ -68,9 +68,9 @@ impl Folder {
         self.sync()
     }
 
-    /// Completes a replacement that a crash interrupted. The old tree is moved away only after the
-    /// new one is complete.
-    fn finish_replacement(&self) -> Result<(), StoreError> {
+    /// Completes a replacement that a crash interrupted, or removes an incomplete new tree. The old
+    /// tree is moved away only after the new one is complete.
+    pub(super) fn finish_replacement(&self) -> Result<(), StoreError> {
         let (tree, new, old) = (self.tree(), self.new_tree(), self.path.join(OLD_TREE));
         let doing = || format!("cannot rename or remove folders in `{}`", self.path.display());
         let exists = |path| self.disk.exists(path);

@@ -156,6 +156,7 @@ impl SledStore {
 
     fn open_with(path: &Path, options: &SledOptions) -> Result<Self, StoreError> {
         let folder = Folder::open(&options.disk, path)?;
+        compact::enlarge_segments(&folder, options)?;
         let inner = Arc::new(open_inner(&folder, options)?);
         let checkpoints = Checkpoints::new(Arc::clone(&inner));
         let checkpoints = Some(Running::start(&options.disk, "durable-checkpoint", checkpoints)?);

@@ -140,6 +140,16 @@ impl Tree {
     }
 }
 
+/// Whether the tree at this path was made by version 0.1, which used sled's default for the size of
+/// segments.
+pub(super) fn has_small_segments(disk: &Disk, path: &Path) -> bool {
+    match disk {
+        Disk::System => sled::has_small_segments(path),
+        #[cfg(feature = "testing")]
+        Disk::Simulated(_) => false,
+    }
+}
+
 /// The bound behind all keys with a prefix.
 #[cfg(feature = "testing")]
 fn behind_prefix(mut prefix: Vec<u8>) -> Bound<Vec<u8>> {

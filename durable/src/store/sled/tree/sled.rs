@@ -40,7 +40,7 @@ const SEGMENT: usize = 4 * 1024 * 1024;
 /// How many keys are visited between two flushes if segments have that size: all of an ordinary
 /// batch.
 const KEYS_AT_ONCE: usize = 256;
-/// The same for the smaller segments of trees that an earlier version has made.
+/// The same for the smaller segments of a tree of an earlier version that could not be copied.
 const KEYS_AT_ONCE_IF_SMALL: usize = 8;
 
 /// How often to check whether sled has released its file.
@@ -164,6 +164,11 @@ impl SledTree {
     pub(super) fn disk_bytes(&self) -> u64 {
         self.db.size_on_disk().unwrap_or_default()
     }
+}
+
+/// Whether the existing file of a tree has smaller segments than a new one.
+pub(super) fn has_small_segments(path: &Path) -> bool {
+    segment_size(path).is_some_and(|size| size < SEGMENT)
 }
 
 /// The size of the segments of an existing file, in bytes, which sled cannot change.
