@@ -245,7 +245,8 @@ async fn goes_on(name: &str) -> Result<()> {
     copy(&recorded().join(name), folder.path())?;
     IS_OPEN.store(true, Ordering::SeqCst);
     let segments = |folder: &Path| {
-        let conf = std::fs::read_to_string(folder.join("sled/conf")).unwrap_or_default();
+        let conf = std::fs::read(folder.join("sled/conf")).unwrap_or_default();
+        let conf = String::from_utf8_lossy(&conf);
         conf.lines().find_map(|line| line.strip_prefix("segment_size: ")?.parse::<u32>().ok())
     };
     assert_eq!(segments(folder.path()), Some(512 * 1024));

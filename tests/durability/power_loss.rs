@@ -84,6 +84,7 @@ impl Trial {
         }
         let done = Marks { acknowledged: steps, issued: steps, ..Marks::default() };
         assert_eq!(Marks::of(root), done, "the work is done without an error");
+        assert_ne!(fs::read(root.join("hub/sled/conf")).unwrap(), SMALL_SEGMENTS);
         let entries = trace::read(self.shim.trace());
         explains(&entries, Disk::holding(&start), root);
         let faults = segments::faults(&entries, root);
