@@ -2,7 +2,9 @@
 //!
 //! `mark!(condition, "what happens here")` counts the runs of a simulation in which the condition
 //! was true. `maybe!("what to do now")` is true now and then in a simulation, where the contract
-//! allows it. Without the feature `testing`, a mark is nothing, and `maybe!` is `false`.
+//! allows it. At `pause!()`, other threads may run between two steps of this one: a simulation runs
+//! them on the same stack, so no lock may be held. Without the feature `testing`, a mark and a pause
+//! are nothing, and `maybe!` is `false`.
 
 /// Counts the runs in which a condition was true here.
 #[cfg(feature = "testing")]
@@ -44,6 +46,19 @@ macro_rules! maybe {
     };
 }
 
+/// Lets a simulation run others here.
+#[cfg(feature = "testing")]
+macro_rules! pause {
+    () => {
+        $crate::marks::pause()
+    };
+}
+
+#[cfg(not(feature = "testing"))]
+macro_rules! pause {
+    () => {};
+}
+
 /// What `maybe!` is in production.
 #[cfg(not(feature = "testing"))]
 pub(crate) const fn never() -> bool {
@@ -53,7 +68,7 @@ pub(crate) const fn never() -> bool {
 #[cfg(feature = "testing")]
 pub use self::counted::{Mark, all};
 #[cfg(feature = "testing")]
-pub(crate) use self::counted::{Placed, begin, end, maybe};
+pub(crate) use self::counted::{Placed, begin, end, maybe, pause};
 
 #[cfg(feature = "testing")]
 mod counted {
@@ -64,6 +79,8 @@ mod counted {
         /// The run of this thread's simulation.
         static RUN: Cell<Option<u64>> = const { Cell::new(None) };
         static DECIDES: RefCell<Option<Decides>> = const { RefCell::new(None) };
+        /// Runs others during a pause.
+        static OTHERS: Cell<Option<fn()>> = const { Cell::new(None) };
     }
 
     /// Decides what happens now and then, by its name.
@@ -125,20 +142,33 @@ mod counted {
         does
     }
 
+    /// Lets the simulation of this thread run others.
+    pub(crate) fn pause() {
+        if let Some(others) = OTHERS.get() {
+            others();
+        }
+    }
+
     /// All marks of the program.
     pub fn all() -> impl Iterator<Item = &'static Mark> {
         inventory::iter::<Placed>.into_iter().map(|placed| placed.0)
     }
 
     /// Begins a run on this thread.
-    pub(crate) fn begin(run: u64, decides: impl FnMut(&'static str) -> bool + 'static) {
+    pub(crate) fn begin(
+        run: u64,
+        decides: impl FnMut(&'static str) -> bool + 'static,
+        others: fn(),
+    ) {
         RUN.set(Some(run));
         DECIDES.set(Some(Box::new(decides)));
+        OTHERS.set(Some(others));
     }
 
     /// Ends the run of this thread.
     pub(crate) fn end() {
         RUN.set(None);
         DECIDES.set(None);
+        OTHERS.set(None);
     }
 }

@@ -40,10 +40,10 @@ impl NotStarted {
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());
     }
 
-    /// Takes the partitions of these owners, except those that have been lost in the meantime.
-    pub(super) fn take(&self, owners: &[Arc<Ownership>]) -> Vec<Gained> {
-        let is_of = |(owner, ..): &mut Gained| owners.iter().any(|it| Arc::ptr_eq(it, owner));
-        self.all().extract_if(.., is_of).collect()
+    /// Takes the partition of this owner, unless it has been lost in the meantime.
+    pub(super) fn take(&self, owner: &Arc<Ownership>) -> Option<Gained> {
+        let is_it = |(other, ..): &mut Gained| Arc::ptr_eq(other, owner);
+        self.all().extract_if(.., is_it).next()
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Gained>> {

@@ -11,9 +11,10 @@
 //! its commits.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::gained::{Gained, StartPartition};
+use super::gained::StartPartition;
 use super::node::{Nodes, Writer};
 use super::parking::{Parking, release};
 use super::wire::{self, Ask};
@@ -129,8 +130,8 @@ impl Inbox {
             }
         };
         if matches!(received, Ok(true)) {
-            for gained in self.nodes.not_started.take(&gained) {
-                self.start(gained);
+            for owner in &gained {
+                self.start(owner);
             }
         }
         drop(hold);
@@ -138,20 +139,28 @@ impl Inbox {
         received
     }
 
-    fn start(&self, gained: Gained) {
-        let owner = Arc::clone(&gained.0);
-        let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(&owner));
+    fn start(&self, owner: &Arc<Ownership>) {
+        // Before it is taken, so that the supervisor finds the partition at any moment.
+        self.nodes.mailboxes.open(owner);
+        pause!();
+        let Some(gained) = self.nodes.not_started.take(owner) else {
+            mark!("nodes: a partition is lost while it is being started");
+            self.nodes.mailboxes.lose(owner);
+            owner.has_left().store(true, Ordering::Release);
+            return;
+        };
+        pause!();
+        let (writer, ended) = (Arc::clone(&self.writer), Arc::clone(owner));
         let at_end = Box::new(move || {
             // Comes after everything that the partition wrote.
             let done = Effect::Left(ended.has_left());
             let last = Write::between_nodes(ended, Content::default(), vec![done]);
             writer.hand_over(&mut vec![last]);
         });
-        self.nodes.mailboxes.open(&owner);
         // The node may have lost the partition, or gained it again, since this began.
         self.committer.activities.forget_lost();
         if let Err(error) = (self.start)(gained, at_end) {
-            self.nodes.mailboxes.lose(&owner);
+            self.nodes.mailboxes.lose(owner);
             let (error, partition) = (chain(&error), owner.partition);
             tell!(error, partition = partition.0, error, "a partition cannot be started");
             release(&*self.committer.store, partition, owner.epoch);

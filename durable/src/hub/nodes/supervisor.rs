@@ -86,11 +86,7 @@ impl Supervisor {
         if self.clock_set_at.is_none_or(|at| at.elapsed() >= SET_CLOCK) {
             self.set_clock();
         }
-        let mut owned = self.nodes.mailboxes.owned();
-        let leaving = self.leaving.iter().filter(|leaving| !leaving.owner.is_lost());
-        owned.extend(leaving.map(|leaving| (leaving.owner.partition, leaving.owner.epoch)));
-        let gained = self.nodes.not_started.owners();
-        owned.extend(gained.iter().map(|owner| (owner.partition, owner.epoch)));
+        let owned = self.owned();
         let assigned = self.committer.cluster().and_then(|cluster| cluster.assign(&owned));
         match assigned {
             Ok(assignment) => {
@@ -109,6 +105,20 @@ impl Supervisor {
             }
         }
         true
+    }
+
+    /// The partitions that this node owns. The inbox opens the mailbox of a partition before it takes
+    /// it from those that are not started, so they are read in the opposite order, and none is missed.
+    fn owned(&self) -> Vec<(PartitionId, Epoch)> {
+        let gained = self.nodes.not_started.owners();
+        pause!();
+        let mut owned = self.nodes.mailboxes.owned();
+        let leaving = self.leaving.iter().map(|leaving| &leaving.owner);
+        let others = gained.iter().chain(leaving.filter(|owner| !owner.is_lost()));
+        owned.extend(others.map(|owner| (owner.partition, owner.epoch)));
+        owned.sort_unstable();
+        owned.dedup();
+        owned
     }
 
     /// Withdraws the requests whose clients have gone.
@@ -186,6 +196,7 @@ impl Supervisor {
 
     fn gain(&self, partition: PartitionId, epoch: Epoch, former: Former) -> Result<(), StoreError> {
         // An earlier ownership that was lost without notice must be void before the next begins.
+        self.nodes.not_started.lose(partition);
         if let Some(former) = self.nodes.mailboxes.owner(partition) {
             self.nodes.mailboxes.lose(&former);
             self.committer.activities.forget_lost();

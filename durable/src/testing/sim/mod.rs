@@ -54,7 +54,7 @@ impl Simulation {
     pub fn new(choices: Choices, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
-        marks::begin(choices.seed(), world::maybe);
+        marks::begin(choices.seed(), world::maybe, world::preempt);
         let world = World::begin(choices, store, None, beginning, observer);
         Self { world, _ids: ids }
     }
@@ -67,7 +67,7 @@ impl Simulation {
     ) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
-        marks::begin(choices.seed(), world::maybe);
+        marks::begin(choices.seed(), world::maybe, world::preempt);
         // A node that never joins, for observers from outside.
         let store = Arc::new(cluster.node());
         let cluster = Some(cluster.clone());
@@ -272,7 +272,7 @@ pub fn production_sizes() -> Vec<(&'static str, usize)> {
 /// Runs something other than a hub on this thread, for example only a store, and counts the marks
 /// that it reaches.
 pub fn marked<T>(run: u64, what: impl FnOnce() -> T) -> T {
-    marks::begin(run, |_| false);
+    marks::begin(run, |_| false, || ());
     let result = what();
     marks::end();
     result
