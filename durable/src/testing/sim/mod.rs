@@ -54,7 +54,7 @@ impl Simulation {
     pub fn new(choices: Choices, store: Arc<dyn Store>, observer: Box<dyn Observer>) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
-        marks::begin(choices.seed(), world::maybe, world::preempt);
+        marks::begin(choices.seed(), world::maybe, processes::pause);
         let world = World::begin(choices, store, None, beginning, observer);
         Self { world, _ids: ids }
     }
@@ -67,7 +67,7 @@ impl Simulation {
     ) -> Self {
         let beginning = Timestamp::from_micros(BEGINNING).unwrap_or_default();
         let ids = Seeded::new(choices.seed());
-        marks::begin(choices.seed(), world::maybe, world::preempt);
+        marks::begin(choices.seed(), world::maybe, processes::pause);
         // A node that never joins, for observers from outside.
         let store = Arc::new(cluster.node());
         let cluster = Some(cluster.clone());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::slot::Slot;
 use super::store::WatchedStore;
-use super::world::World;
+use super::world::{World, current, preempt};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
 use crate::hub::drive::simulated::within;
@@ -177,4 +177,13 @@ impl World {
         let owned = process.receives_for();
         node.zip(owned).is_some_and(|(node, owned)| node.has_arrived(&owned))
     }
+}
+
+/// Others run between two steps that call no store. Leases may be due meanwhile.
+pub(super) fn pause() {
+    let Some(world) = current().filter(|world| !world.is_calm.get()) else { return };
+    for (_, process) in world.live() {
+        process.ring();
+    }
+    preempt();
 }

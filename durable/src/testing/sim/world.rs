@@ -364,7 +364,7 @@ impl World {
     }
 }
 
-fn current() -> Option<Rc<World>> {
+pub(super) fn current() -> Option<Rc<World>> {
     WORLD.with_borrow(Clone::clone)
 }
 
