@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::policy::Actor;
 use super::slot::Slot;
 use super::store::WatchedStore;
 use super::world::{World, current, preempt};
@@ -179,11 +180,12 @@ impl World {
     }
 }
 
-/// Others run between two steps that call no store. Leases may be due meanwhile.
+/// Others run between two steps that call no store. Leases may be due meanwhile, except during the
+/// steps that renew them, which would have no end.
 pub(super) fn pause() {
     let Some(world) = current().filter(|world| !world.is_calm.get()) else { return };
-    for (_, process) in world.live() {
-        process.ring();
+    if !matches!(world.actor.get(), Some(Actor::Supervisor(_))) {
+        world.live().iter().for_each(|(_, process)| process.ring());
     }
     preempt();
 }

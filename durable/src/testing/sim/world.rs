@@ -90,7 +90,7 @@ pub(super) struct World {
     pub(super) may_fail: Cell<bool>,
     pub(super) must_fail: Cell<bool>,
     /// The actors that are taking a step.
-    actor: Cell<Option<Actor>>,
+    pub(super) actor: Cell<Option<Actor>>,
     pub(super) now: Cell<Timestamp>,
     depth: Cell<u32>,
     /// The number of store calls of the current step, including those of steps that preempt it.
