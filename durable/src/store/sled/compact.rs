@@ -70,7 +70,7 @@ pub(super) fn enlarge_segments(folder: &Folder, options: &SledOptions) -> Result
     }
 }
 
-/// Checks that there is enough space for a second tree, and to open the folder then.
+/// Checks that the disk has space for a second tree, and to open the folder after that.
 fn check_room(folder: &Folder, tree: u64) -> Result<(), StoreError> {
     let log = log::size_of(&Disk::System, &folder.log());
     let log = log.map_err(|error| StoreError::io("cannot read the log", error))?;
