@@ -102,10 +102,14 @@ pub(crate) fn faults(entries: &[Entry], root: &Path) -> Vec<String> {
         |entry: &Entry| matches!(&entry.deed, Deed::RenameTo(to) if to == Path::new(FOLDER));
     let replaced = entries.iter().position(is_replacement).unwrap_or_default();
     let (copied, used) = entries.split_at(replaced);
-    copied.iter().for_each(|entry| segments.note(entry, COPY));
+    for entry in copied {
+        segments.note(entry, COPY);
+    }
     // A copy of the tree may be anything until it takes the tree's place.
     segments.wrong.clear();
-    used.iter().for_each(|entry| segments.note(entry, FOLDER));
+    for entry in used {
+        segments.note(entry, FOLDER);
+    }
     segments.wrong
 }
 
