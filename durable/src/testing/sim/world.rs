@@ -5,8 +5,8 @@
 //! 1. A step is one choice, carried out: a turn of a partition, a step of a commit, a poll of a
 //!    task, or the passing of time.
 //! 2. A store call may be *preempted*: before and after it, steps of other actors run on the same
-//!    stack, because other threads could have run there. An actor that is already on the stack
-//!    takes no step.
+//!    stack, because other threads could have run there. The same holds at each `pause!()`. An
+//!    actor that is already on the stack takes no step.
 //! 3. A panic that leaves a step is a failure of the hub.
 //! 4. In the calm phase no call is preempted, every actor gets its turns, and time passes only when
 //!    no actor can continue.
