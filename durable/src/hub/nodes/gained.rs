@@ -34,7 +34,8 @@ impl NotStarted {
         self.all().iter().map(|(owner, ..)| Arc::clone(owner)).collect()
     }
 
-    /// Forgets a partition that has another owner now.
+    /// Forgets a partition that has another owner now. Comes before the loss of its mailbox, because the
+    /// inbox opens the mailbox before it takes the partition.
     pub(super) fn lose(&self, partition: PartitionId) {
         let is_it = |(owner, ..): &mut Gained| owner.partition == partition;
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());

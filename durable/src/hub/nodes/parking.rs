@@ -36,8 +36,8 @@ impl Parking {
             return;
         }
         park(&*self.store, owner.partition, owner.epoch, reason);
-        self.nodes.mailboxes.lose(owner);
         self.nodes.not_started.lose(owner.partition);
+        self.nodes.mailboxes.lose(owner);
         self.activities.forget_lost();
     }
 }

@@ -157,6 +157,8 @@ impl Supervisor {
         let has_changed = !(gained.is_empty() && lost.is_empty());
         for partition in &lost {
             tell!(warn, partition = partition.0, "a partition has another owner now");
+            self.nodes.not_started.lose(*partition);
+            pause!();
             if let Some(owner) = self.nodes.mailboxes.owner(*partition) {
                 self.nodes.mailboxes.lose(&owner);
             }
@@ -164,7 +166,6 @@ impl Supervisor {
             for leaving in self.leaving.iter().filter(of_it) {
                 self.nodes.mailboxes.lose(&leaving.owner);
             }
-            self.nodes.not_started.lose(*partition);
         }
         if !lost.is_empty() {
             self.committer.activities.forget_lost();
@@ -197,6 +198,7 @@ impl Supervisor {
     fn gain(&self, partition: PartitionId, epoch: Epoch, former: Former) -> Result<(), StoreError> {
         // An earlier ownership that was lost without notice must be void before the next begins.
         self.nodes.not_started.lose(partition);
+        pause!();
         if let Some(former) = self.nodes.mailboxes.owner(partition) {
             self.nodes.mailboxes.lose(&former);
             self.committer.activities.forget_lost();
