@@ -28,9 +28,9 @@
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
 //! | call a hub of another process, or this one, from Rust | the module `client`, with the feature `client` |
-//! | end an app while clients follow its hub | [`Shutdown`] |
+//! | shut an `axum` app down although event streams are open | [`Shutdown`] |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
-//! | let somebody without a key answer an orchestration by a link | [`Callbacks::callback_url`], [`CallbackKeys`] |
+//! | let a person without a key answer an orchestration through a signed link | [`Callbacks::callback_url`], [`CallbackKeys`] |
 //! | send lifecycle events to a URL, signed, with retries (feature `webhooks`) | `Webhooks`, `SendWebhooks` |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
@@ -126,9 +126,9 @@ use app::App;
 /// ```
 ///
 /// # Requests of orchestrations
-/// Inputs come from outside now, and may steer where orchestrations send requests with
+/// Clients can now influence the URLs to which orchestrations send requests with
 /// `ctx.call_http(..)` (feature `http` of `durable`). Unless the hub was opened with a policy for
-/// them (`TaskHubBuilder::http_policy`), they may not go to internal addresses from now on.
+/// them (`TaskHubBuilder::http_policy`), requests to internal addresses are refused from now on.
 pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
     routes(&App::new(hub.clone(), options))
 }
@@ -136,8 +136,8 @@ pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
 /// The `OpenAPI` 3.1 document of `/api/v1`, as JSON, for programs that generate clients.
 ///
 /// The routes serve it, too, as `GET /api/v1/openapi.json`. `base` is the address of the routes, with
-/// the prefix at which they are mounted. The dialect of Durable Functions is not described: its
-/// clients exist.
+/// the prefix at which they are mounted. The dialect of Durable Functions is not described,
+/// because official clients for it exist.
 ///
 /// ```
 /// let document = durable_http::openapi("https://shop.example/hub/api/v1");

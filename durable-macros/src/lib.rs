@@ -135,8 +135,9 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The function now returns a call: pass it to `TaskHub::start`, or await it in another
 /// orchestrator. Its first parameter is `ctx: &OrchestrationContext`. The other parameters, the
-/// return type and the options are those of [`activity`](macro@activity), but of the defaults for
-/// calls it has only `retry(..)` and `timeout`, which apply when another orchestrator calls it.
+/// return type and the options are those of [`activity`](macro@activity), but of those
+/// that set defaults for calls, only `retry(..)` and `timeout` are allowed; they apply when another
+/// orchestrator calls it.
 ///
 /// ```compile_fail
 /// use durable::prelude::*;
@@ -184,7 +185,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     Ok(Counter::at(page).add(1).await?)  // waits for the answer
 /// }
 ///
-/// // In a unit test an operation is a method like others.
+/// // In a unit test, an operation can be called like any other method.
 /// assert_eq!(Counter { value: 4 }.add(1), 5);
 /// ```
 ///

@@ -23,7 +23,7 @@
 //! # Access
 //! Without keys, the pages answer only requests for a loopback host. With keys
 //! ([`HttpOptions::key`](durable_http::HttpOptions::key)), a page asks for one and keeps it in a
-//! cookie that scripts cannot read. A key of the role `Read` sees no actions. See
+//! cookie that scripts cannot read. With a key of the role `Read`, pages show no actions. See
 //! [`UiOptions::read_only`] to switch actions off for everybody.
 
 #![warn(clippy::expect_used, clippy::unwrap_used)]
@@ -60,9 +60,9 @@ use app::App;
 
 /// The pages of the dashboard and the API that they use, for an `axum` app.
 ///
-/// They can be mounted at any prefix with [`Router::nest`], or at none with [`Router::merge`]. An app
-/// that nests them answers the prefix with a slash at its end only if it uses
-/// [`Router::nest_service`].
+/// They can be mounted at any prefix with [`Router::nest`], or at none with [`Router::merge`]. With
+/// `nest`, the prefix with a slash at its end is not found; use [`Router::nest_service`] to serve
+/// it, too.
 ///
 /// ```
 /// use axum::Router;
@@ -81,7 +81,8 @@ pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
 /// The dashboard of a hub in another process, which `client` reaches.
 ///
 /// Keys and limits are those of that hub: the dashboard sends the key of the client, or else the key
-/// that its reader enters. It answers only loopback hosts.
+/// that its reader enters. It accepts only requests for
+/// loopback hosts.
 ///
 /// ```standalone_crate
 /// use durable_http::client::Client;

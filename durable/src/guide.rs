@@ -17,6 +17,7 @@
 //! [determinism]: self::determinism
 //! [observability]: self::observability
 //! [operations]: self::operations
+//! [scale_out]: self::scale_out
 //! [security]: self::security
 #![doc = include_str!("../docs/guide/README.md")]
 
@@ -124,9 +125,8 @@ pages! {
 
 macro_rules! codes {
     ($($code:ident)*) => {
-        /// The meaning of each `DURABLEnnnn`, and its remedy.
-        ///
-        #[doc = concat!($("* [", stringify!($code), "](crate::guide::error_codes::", stringify!($code), ")\n"),*)]
+        #[doc = links!()]
+        #[doc = include_str!("../docs/errors/README.md")]
         #[allow(non_snake_case, reason = "the codes are written in capitals")]
         pub mod error_codes {
             $(

@@ -1,5 +1,5 @@
-//! Five orders that are stuck, each for a different reason. The dashboard and the command line show
-//! why.
+//! Five instances that are stuck, each for a different reason. The dashboard and the command line
+//! show why.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -256,11 +256,18 @@ fn every_code_has_its_page() {
             }
         }
     }
-    let pages: BTreeSet<_> = fs::read_dir(root().join("durable/docs/errors"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().replace(".md", ""))
-        .collect();
+    let pages: BTreeSet<_> = pages_of_codes().into_keys().collect();
     assert_eq!(codes, pages);
+}
+
+/// The pages of error codes, by code.
+fn pages_of_codes() -> BTreeMap<String, String> {
+    let pages = fs::read_dir(root().join("durable/docs/errors")).unwrap().map(|entry| {
+        let path = entry.unwrap().path();
+        let code = path.file_stem().unwrap().to_string_lossy().into_owned();
+        (code, fs::read_to_string(path).unwrap())
+    });
+    pages.filter(|(code, _)| code != "README").collect()
 }
 
 #[test]
@@ -395,9 +402,13 @@ fn links_between_pages_resolve() {
 fn every_code_is_in_the_guide_and_in_the_table_of_rules() {
     let guide = fs::read_to_string(root().join("durable/src/guide.rs")).unwrap();
     let table = fs::read_to_string(root().join("durable/docs/determinism.md")).unwrap();
+    let index = fs::read_to_string(root().join("durable/docs/errors/README.md")).unwrap();
     let mut missing = Vec::new();
-    for entry in fs::read_dir(root().join("durable/docs/errors")).unwrap() {
-        let code = entry.unwrap().file_name().to_string_lossy().replace(".md", "");
+    for (code, page) in pages_of_codes() {
+        let title = page.lines().next().unwrap().split_once(": ").unwrap().1;
+        if !index.contains(&format!("| [{code}] | {title} |")) {
+            missing.push(format!("durable/docs/errors/README.md has no row for {code}: {title}"));
+        }
         let (_, listed) = guide.rsplit_once("codes! {").unwrap();
         if !listed.contains(&code) {
             missing.push(format!("durable/src/guide.rs lacks {code}"));

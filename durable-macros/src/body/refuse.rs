@@ -26,7 +26,7 @@ impl Body<'_> {
             format!(
                 "{code}: {what} does not belong in a function that is replayed\n  why: {why}\n  \
                  write: {instead}\n  if it is safe in a replay: `#[durable::allow({code}, reason = \
-                 \"..\")]` on the statement or the function\n  page: docs/errors/{code}.md"
+                 \"..\")]` on the statement or the function\n  page: durable::guide::error_codes::{code}"
             ),
         );
     }

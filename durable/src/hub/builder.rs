@@ -415,8 +415,9 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Limits where [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) may send requests;
-    /// by default nothing is refused.
+    /// Limits where [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) may send requests.
+    /// By default nothing is refused, except that a hub which is served over HTTP refuses internal
+    /// addresses ([`HttpPolicy::deny_private`]).
     #[cfg(feature = "http")]
     pub fn http_policy(mut self, policy: HttpPolicy) -> Self {
         self.options.http.policy = Some(policy);

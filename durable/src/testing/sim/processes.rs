@@ -7,13 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::choice::Stream;
 use super::policy::Actor;
 use super::slot::Slot;
 use super::store::WatchedStore;
 use super::world::{World, current, preempt};
 use crate::TaskHub;
 use crate::client::{OpenError, TaskHubBuilder};
-use crate::hub::drive::simulated::within;
+use crate::hub::drive::simulated::{process as present, within};
 use crate::hub::simulation::Process;
 use crate::panics;
 use crate::store::Cluster as _;
@@ -180,11 +181,15 @@ impl World {
     }
 }
 
-/// Others run between two steps that call no store. Leases may be due meanwhile, except during the
-/// steps that renew them, which would have no end.
+/// Others run between two steps that call no store. Meanwhile leases may be due, or even expire;
+/// except during the steps that renew them, which would have no end.
 pub(super) fn pause() {
     let Some(world) = current().filter(|world| !world.is_calm.get()) else { return };
     if !matches!(world.actor.get(), Some(Actor::Supervisor(_))) {
+        if world.choices.borrow_mut().one_in(Stream::Preempt, 8) {
+            world.cut_off(present());
+            world.reconnect(present());
+        }
         world.live().iter().for_each(|(_, process)| process.ring());
     }
     preempt();
