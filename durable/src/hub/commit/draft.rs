@@ -12,8 +12,9 @@ use crate::store::Commit;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) commit: Commit,
-    /// Of each of the commit's messages: its sender, and the owner of its target.
-    routes: Vec<(PartitionId, Arc<Ownership>)>,
+    routes: Vec<Route>,
+    /// The numbers of the messages to other nodes.
+    sent: Vec<usize>,
     /// The owner of each received message.
     receivers: Vec<Arc<Ownership>>,
     /// The partitions that give the answers.
@@ -22,6 +23,15 @@ pub(super) struct Draft {
     taking: Vec<PartitionId>,
     /// Whether clients receive replies that no owner was checked for yet.
     has_replies: bool,
+}
+
+/// Of a message to a partition of this node: its sender, its number among all messages of the
+/// commit, and the owner of its target.
+#[derive(Debug)]
+struct Route {
+    source: PartitionId,
+    number: usize,
+    owner: Arc<Ownership>,
 }
 
 impl Draft {
@@ -34,6 +44,7 @@ impl Draft {
                 void(write);
             } else {
                 draft.add(write, mailboxes, is_shared);
+                pause!();
             }
         }
         draft.commit.owners.sort_unstable();
@@ -59,15 +70,19 @@ impl Draft {
             } else {
                 mailboxes.owner(target)
             };
+            let number = self.routes.len() + self.sent.len();
             match owner {
                 Some(owner) => {
                     if is_shared {
                         commit.owners.push((target, owner.epoch));
                     }
                     commit.messages.push((target, message));
-                    self.routes.push((partition, owner));
+                    self.routes.push(Route { source: partition, number, owner });
                 }
-                None => commit.sent.push((partition, target, message)),
+                None => {
+                    commit.sent.push((partition, target, message));
+                    self.sent.push(number);
+                }
             }
         }
         if !is_shared {
@@ -95,27 +110,30 @@ impl Draft {
     }
 
     /// Takes out the writes of partitions that were lost. Messages to them are sent to their next
-    /// owners. The store names all partitions that were lost, so the others need not be checked again
+    /// owners, in the order of all messages. The store names all partitions that were lost, so the others need not be checked again
     /// for their replies.
     pub(super) fn without(self, lost: &[PartitionId]) -> Self {
         let stays = |partition: &PartitionId| !lost.contains(partition);
-        let Self { mut commit, routes, receivers, answering, taking, has_replies: _ } = self;
+        let Self { mut commit, routes, sent, receivers, answering, taking, has_replies: _ } = self;
         commit.owners.retain(|(partition, _)| stays(partition));
         commit.episodes.retain(|episode| stays(&episode.partition));
         commit.consumed.retain(|(partition, _)| stays(partition));
         commit.purged.retain(|(partition, _)| stays(partition));
-        commit.sent.retain(|(source, _, _)| stays(source));
         let mut draft = Self::default();
-        for ((target, message), (source, owner)) in commit.messages.drain(..).zip(routes) {
-            match (stays(&source), stays(&target)) {
-                (true, true) => {
-                    draft.commit.messages.push((target, message));
-                    draft.routes.push((source, owner));
-                }
-                (true, false) => commit.sent.push((source, target, message)),
-                (false, _) => {}
+        let mut sent: Vec<_> = sent.into_iter().zip(commit.sent).collect();
+        for ((target, message), route) in commit.messages.drain(..).zip(routes) {
+            if stays(&target) && stays(&route.source) {
+                draft.commit.messages.push((target, message));
+                draft.routes.push(route);
+            } else {
+                sent.push((route.number, (route.source, target, message)));
             }
         }
+        // A partition may have been lost while the draft was made, so some messages to it were sent
+        // already.
+        sent.retain(|(_, (source, _, _))| stays(source));
+        sent.sort_by_key(|(number, _)| *number);
+        (draft.sent, draft.commit.sent) = sent.into_iter().unzip();
         for (received, owner) in commit.received.drain(..).zip(receivers) {
             if stays(&received.target) {
                 draft.commit.received.push(received);
@@ -134,8 +152,8 @@ impl Draft {
                 draft.taking.push(partition);
             }
         }
-        let Commit { owners, episodes, consumed, purged, sent, .. } = commit;
-        draft.commit = Commit { owners, episodes, purged, consumed, sent, ..draft.commit };
+        let Commit { owners, episodes, consumed, purged, .. } = commit;
+        draft.commit = Commit { owners, episodes, purged, consumed, ..draft.commit };
         draft
     }
 
@@ -143,7 +161,7 @@ impl Draft {
     pub(super) fn into_messages(self) -> Vec<(Arc<Ownership>, TaskMessage)> {
         let received = self.commit.received.into_iter().map(|received| received.message);
         let messages = self.commit.messages.into_iter().map(|(_, message)| message);
-        let owners = self.routes.into_iter().map(|(_, owner)| owner);
+        let owners = self.routes.into_iter().map(|route| route.owner);
         self.receivers.into_iter().zip(received).chain(owners.zip(messages)).collect()
     }
 }
@@ -153,4 +171,44 @@ pub(super) fn void(write: &mut Write) {
     mark!("commit: a write of a lost partition");
     write.content = Content::default();
     write.effects.retain(|effect| matches!(effect, Effect::Left(_)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::admission::Admission;
+    use crate::protocol::{EventKind, InstanceId, MessageId};
+    use crate::store::Epoch;
+
+    /// A message to an instance in this partition.
+    fn message(number: u128, target: PartitionId, mailboxes: &Mailboxes) -> TaskMessage {
+        let ids = (0..).map(|number| InstanceId::new(format!("order-{number}")).unwrap());
+        let id = ids.into_iter().find(|id| mailboxes.partition(id) == target).unwrap();
+        let event = EventKind::ExecutionResumed { reason: String::new() };
+        TaskMessage::new(MessageId::from_u128(number), id, event)
+    }
+
+    #[test]
+    fn messages_to_a_partition_that_is_lost_while_the_draft_is_made_stay_in_order() {
+        let mailboxes = Mailboxes::new(3, None, Admission::new(1));
+        let [source, lost, other] = [0, 1, 2].map(PartitionId);
+        let (owner, _mail) = Ownership::new(source, Epoch(1));
+        let (former, _mail) = Ownership::new(lost, Epoch(1));
+        mailboxes.open(&former);
+        let write = |number, target| {
+            let messages = vec![message(number, target, &mailboxes)];
+            let content = Content { messages, ..Content::default() };
+            Write::between_nodes(Arc::clone(&owner), content, Vec::new())
+        };
+        let mut draft = Draft::default();
+        draft.add(&mut write(1, lost), &mailboxes, true);
+        draft.add(&mut write(2, other), &mailboxes, true);
+        mailboxes.lose(&former);
+        draft.add(&mut write(3, lost), &mailboxes, true);
+        let commit = draft.without(&[lost]).commit;
+        let sent = commit.sent.iter().map(|(_, target, message)| (*target, message.id));
+        let expected = [(lost, 1), (other, 2), (lost, 3)];
+        assert!(sent.eq(expected.map(|(target, number)| (target, MessageId::from_u128(number)))));
+        assert!(commit.messages.is_empty());
+    }
 }

@@ -181,15 +181,17 @@ impl World {
     }
 }
 
-/// Others run between two steps that call no store. Meanwhile leases may be due, or even expire;
+/// Others run between two steps that call no store. Meanwhile leases may expire and be renewed,
 /// except during the steps that renew them, which would have no end.
 pub(super) fn pause() {
     let Some(world) = current().filter(|world| !world.is_calm.get()) else { return };
-    if !matches!(world.actor.get(), Some(Actor::Supervisor(_))) {
-        if world.choices.borrow_mut().one_in(Stream::Preempt, 8) {
-            world.cut_off(present());
-            world.reconnect(present());
-        }
+    let is_renewal = matches!(world.actor.get(), Some(Actor::Supervisor(_)));
+    if world.cluster.is_some()
+        && !is_renewal
+        && world.choices.borrow_mut().one_in(Stream::Preempt, 8)
+    {
+        world.cut_off(present());
+        world.reconnect(present());
         world.live().iter().for_each(|(_, process)| process.ring());
     }
     preempt();
