@@ -61,6 +61,21 @@ async fn requests_reach_the_owner_and_are_answered() {
     }
 }
 
+/// Such a watch reads the record now and then, and may find it gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_ends_when_its_instance_has_ended_and_was_purged() {
+    let ((_, a), (_, b)) = two().await;
+    let run = within(a.start(approval())).await.unwrap();
+    let mut watch = within(run.watch_custom_status::<String>()).await.unwrap();
+    within(run.raise_event("First", "a")).await.unwrap();
+    within(run.raise_event("Second", "b")).await.unwrap();
+    within(run.result()).await.unwrap();
+    within(run.purge()).await.unwrap();
+    while within(watch.next()).await.unwrap().is_some() {}
+    a.shutdown().await.unwrap();
+    b.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_only_node_owns_nothing_and_reaches_everything() {
     let cluster = MemoryCluster::default();

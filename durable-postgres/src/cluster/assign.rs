@@ -68,7 +68,9 @@ impl PostgresStore {
         let lost = self.lost(&me, listed, &found);
         let wanted = balance::wanted(&view.workers(&me), &places(&view, &found, &me));
         let is_wanted = |found: &&Found| wanted.get(&found.partition) == Some(&Some(me.id));
-        let free = found.iter().filter(is_wanted).filter(|found| self.is_free(&view, found, &me));
+        let is_mine = |found: &&Found| found.owner == Some(me.id);
+        let free = found.iter().filter(|found| is_free(&view, found, &me, listed));
+        let free = free.filter(|found| is_wanted(found) || is_mine(found));
         let free: Vec<_> = free.map(|found| (found.partition, found.epoch)).collect();
         let gained = if free.is_empty() { Vec::new() } else { self.claim_all(&me, &free).await? };
         let to_release = to_release(&view, &found, &wanted, &me);
@@ -135,20 +137,6 @@ impl PostgresStore {
         let listed = listed.iter().copied().filter(is_lost);
         let lost: BTreeSet<_> = listed.chain(known).map(|(partition, _)| partition).collect();
         lost.into_iter().collect()
-    }
-
-    /// Whether a partition may be claimed.
-    fn is_free(&self, view: &View, found: &Found, me: &Identity) -> bool {
-        match found.owner {
-            _ if found.is_fixed => false,
-            None => true,
-            // The answer to a claim was lost.
-            Some(owner) if owner == me.id => {
-                let known = self.owned_mut().get(&found.partition).map(|known| known.epoch);
-                known != Some(found.epoch)
-            }
-            Some(owner) => view.has_lost(owner),
-        }
     }
 
     /// Claims free partitions, and loads what their owner keeps in memory.
@@ -247,6 +235,16 @@ fn parked(view: &View, found: &[Found]) -> Vec<ParkedPartition> {
         Some(ParkedPartition::new(found.partition, reason))
     };
     found.iter().filter(is_free).filter_map(of).collect()
+}
+
+/// Whether a partition may be claimed. `running` are the partitions that run on this node.
+fn is_free(view: &View, found: &Found, me: &Identity, running: &[(PartitionId, Epoch)]) -> bool {
+    match found.owner {
+        _ if found.is_fixed => false,
+        None => true,
+        Some(owner) if owner == me.id => !running.contains(&(found.partition, found.epoch)),
+        Some(owner) => view.has_lost(owner),
+    }
 }
 
 /// The partitions of this node that others should own. Only a few are released at a time, and only

@@ -132,7 +132,10 @@ impl PostgresStore {
         loop {
             let signals = wake.take();
             if signals.interrupted {
-                wake.signal(|again| again.arrived = true);
+                wake.signal(|again| {
+                    again.arrived = true;
+                    again.free |= signals.free;
+                });
                 return Ok(Received::default());
             }
             let mut incoming = self.nodes.incoming.lock().await;

@@ -60,10 +60,17 @@ impl Watched {
         changed.into_iter().chain(ended).map(|status| (self.sender.clone(), status))
     }
 
+    /// Tells the watchers that the instance has ended.
+    pub(crate) fn end(&self) {
+        // Without watchers, nobody needs to know.
+        let _ = self.sender.send(None);
+    }
+
     /// Whether the instance is still running and watched.
     pub(crate) fn continues(&self, record: &InstanceRecord) -> bool {
-        // A task that is about to subscribe holds a clone of the sender until it has.
-        let is_watched = self.sender.receiver_count() > 0 || self.sender.strong_count() > 1;
+        // A task that is about to subscribe holds a clone of the sender until it has, so the clones are
+        // counted first.
+        let is_watched = self.sender.strong_count() > 1 || self.sender.receiver_count() > 0;
         is_watched && !record.runtime_status.is_finished()
     }
 

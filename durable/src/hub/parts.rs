@@ -242,6 +242,7 @@ impl Parts {
             held: Arc::clone(&self.held),
             mailboxes: self.mailboxes.clone(),
             health: Arc::clone(&self.health),
+            owner: None,
             suspects,
         })
     }

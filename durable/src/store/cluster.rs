@@ -63,7 +63,9 @@ pub trait Cluster: Send + Sync + fmt::Debug {
     fn join(&self, node: &Node) -> Result<(), StoreError>;
 
     /// Renews the node's registration and its leases, claims free partitions that this node should
-    /// own, and says what has changed. `owned` are the partitions that run here.
+    /// own, and says what has changed. `owned` are the partitions that run here. A partition that the
+    /// node owns and that is not among them is claimed again: for example, the answer to its claim may
+    /// have been lost, or an attempt to release it may have failed.
     ///
     /// # Errors
     /// The store failed. The leases then run on until they expire.

@@ -182,8 +182,24 @@ impl State {
 
     /// Whether a node may claim a partition.
     fn is_free(&self, partition: PartitionId) -> bool {
-        let is_kept = self.parked.contains_key(&partition) || self.frozen.contains_key(&partition);
-        !is_kept && !self.owners.contains_key(&partition)
+        !self.is_kept(partition) && !self.owners.contains_key(&partition)
+    }
+
+    /// Whether nobody may claim the partition.
+    fn is_kept(&self, partition: PartitionId) -> bool {
+        self.parked.contains_key(&partition) || self.frozen.contains_key(&partition)
+    }
+
+    /// Whether the node owns a partition that does not run.
+    fn is_idle(
+        &self,
+        partition: PartitionId,
+        number: u64,
+        running: &[(PartitionId, Epoch)],
+    ) -> bool {
+        let owner = self.owners.get(&partition).filter(|(owner, _)| *owner == number);
+        let runs = |epoch| running.contains(&(partition, epoch));
+        owner.is_some_and(|(_, epoch)| !runs(*epoch)) && !self.is_kept(partition)
     }
 
     /// Withdraws the requests of a node to parked partitions that are not answered.
@@ -371,7 +387,9 @@ impl Cluster for MemoryNode {
             }
         }
         for partition in (0..state.partitions).map(PartitionId) {
-            if state.is_free(partition) && state.wanted(partition) == Some(self.number) {
+            let is_wanted = state.wanted(partition) == Some(self.number);
+            if state.is_free(partition) && is_wanted || state.is_idle(partition, self.number, owned)
+            {
                 let epoch = self.shared.store.claim(partition)?;
                 state.owners.insert(partition, (self.number, epoch));
                 state.forget_given(partition);

@@ -41,6 +41,12 @@ impl NotStarted {
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());
     }
 
+    /// As [`lose`](Self::lose), but only this ownership: the partition may have been gained again.
+    pub(super) fn forget(&self, owner: &Ownership) {
+        let is_it = |(other, ..): &mut Gained| std::ptr::eq(Arc::as_ptr(other), owner);
+        self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());
+    }
+
     /// Takes the partition of this owner, unless it has been lost in the meantime.
     pub(super) fn take(&self, owner: &Arc<Ownership>) -> Option<Gained> {
         let is_it = |(other, ..): &mut Gained| Arc::ptr_eq(other, owner);

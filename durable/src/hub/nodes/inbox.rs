@@ -161,6 +161,7 @@ impl Inbox {
         self.committer.activities.forget_lost();
         if let Err(error) = (self.start)(gained, at_end) {
             self.nodes.mailboxes.lose(owner);
+            owner.has_left().store(true, Ordering::Release);
             let (error, partition) = (chain(&error), owner.partition);
             tell!(error, partition = partition.0, error, "a partition cannot be started");
             release(&*self.committer.store, partition, owner.epoch);

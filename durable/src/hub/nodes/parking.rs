@@ -36,7 +36,7 @@ impl Parking {
             return;
         }
         park(&*self.store, owner.partition, owner.epoch, reason);
-        self.nodes.not_started.lose(owner.partition);
+        self.nodes.not_started.forget(owner);
         self.nodes.mailboxes.lose(owner);
         self.activities.forget_lost();
     }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::hub::custom_status::Watched;
 use crate::hub::drive::Drive;
+use crate::hub::error::HubError;
 use crate::hub::mail::Mail;
 use crate::hub::task_hub::TaskHub;
 use crate::protocol::{InstanceId, InstanceRecord};
@@ -19,8 +20,10 @@ impl TaskHub {
         let hub = self.clone();
         match mail {
             Mail::WatchStatus { instance_id, reply } => drive.spawn(async move {
-                let Some(record) = hub.found(&instance_id).await else {
-                    return drop(reply.send(None));
+                let record = match hub.record_of(&instance_id).await {
+                    Ok(Some(record)) => record,
+                    Ok(None) => return drop(reply.send(None)),
+                    Err(_stopped) => return,
                 };
                 let status = record.custom_status.clone();
                 if record.runtime_status.is_finished() {
@@ -28,27 +31,31 @@ impl TaskHub {
                 }
                 let mut watched = Watched::new(status);
                 let _ = reply.send(Some(watched.clone().subscribe()));
-                let mut next = Some(record);
-                while let Some(record) = next.filter(|record| watched.continues(record)) {
-                    drop(record);
+                let mut last = record;
+                while watched.continues(&last) {
                     hub.inner.activities.timer.sleep(INTERVAL).await;
-                    next = hub.found(&instance_id).await;
-                    if let Some(record) = &next {
-                        for (sender, status) in watched.changes(record) {
-                            let _ = sender.send(status);
-                        }
+                    last = match hub.record_of(&instance_id).await {
+                        Ok(Some(record)) => record,
+                        // It has ended, and was purged.
+                        Ok(None) => return watched.end(),
+                        Err(_stopped) => return,
+                    };
+                    for (sender, status) in watched.changes(&last) {
+                        let _ = sender.send(status);
                     }
                 }
             }),
             Mail::Follow { instance_id, reply } => drive.spawn(async move {
-                let Some(mut last) = hub.found(&instance_id).await else {
-                    return drop(reply.send(None));
+                let mut last = match hub.record_of(&instance_id).await {
+                    Ok(Some(record)) => record,
+                    Ok(None) => return drop(reply.send(None)),
+                    Err(_stopped) => return,
                 };
                 let (sender, receiver) = watch::channel(());
                 let _ = reply.send(Some(receiver));
                 while !sender.is_closed() && !last.runtime_status.is_finished() {
                     hub.inner.activities.timer.sleep(INTERVAL).await;
-                    let Some(record) = hub.found(&instance_id).await else { return };
+                    let Ok(Some(record)) = hub.record_of(&instance_id).await else { return };
                     if (record.execution_id, record.history_len)
                         != (last.execution_id, last.history_len)
                     {
@@ -61,8 +68,15 @@ impl TaskHub {
         }
     }
 
-    async fn found(&self, id: &InstanceId) -> Option<InstanceRecord> {
-        let id = id.clone();
-        self.read(move |store| store.instance(&id)).await.ok().flatten()
+    /// Reads the record of an instance. Tries again until it can be read, or the hub stops.
+    async fn record_of(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, HubError> {
+        loop {
+            let id = id.clone();
+            match self.read(move |store| store.instance(&id)).await {
+                Err(HubError::Store(error)) if !error.is_unreadable() => self.check()?,
+                read => return read,
+            }
+            self.inner.activities.timer.sleep(INTERVAL).await;
+        }
     }
 }

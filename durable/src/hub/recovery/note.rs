@@ -198,7 +198,7 @@ fn state(record: Option<&InstanceRecord>, message: Option<MessageId>) -> State {
 pub(crate) type Messages = Vec<(PartitionId, MessageId)>;
 
 /// The notes of an open hub.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Notes {
     owners: Vec<(PartitionId, Epoch)>,
     stored: Mutex<Messages>,

@@ -2,7 +2,7 @@
 //! that the one that ends the process is known at the next opening.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::note::{Attempt, Messages, Notes};
 use crate::hub::health::Health;
 use crate::hub::mail::{Mail, Manage};
 use crate::hub::mailboxes::Mailboxes;
+use crate::hub::ownership::Ownership;
 use crate::hub::time::clock;
 use crate::protocol::{MessageId, PartitionId};
 use crate::store::{Store, StoreError};
@@ -38,7 +39,28 @@ pub(crate) struct Probation {
     pub(crate) held: Arc<HeldBack>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) health: Arc<Health>,
+    /// The ownership of the partition of the suspects, which may be lost, if processes share the hub.
+    pub(crate) owner: Option<Arc<Ownership>>,
     pub(crate) suspects: Vec<Suspect>,
+}
+
+/// The right to let suspects run in this process.
+struct Turn<'a> {
+    of: &'a Mutex<()>,
+    guard: Option<MutexGuard<'a, ()>>,
+}
+
+impl<'a> Turn<'a> {
+    fn take(of: &'a Mutex<()>) -> Self {
+        Self { of, guard: Some(of.lock().unwrap_or_else(PoisonError::into_inner)) }
+    }
+
+    /// Lets the suspects of other partitions run for this long, or longer if they need it.
+    fn lend(&mut self, time: Duration) {
+        drop(self.guard.take());
+        thread::park_timeout(time);
+        *self = Self::take(self.of);
+    }
 }
 
 impl Probation {
@@ -46,7 +68,7 @@ impl Probation {
     /// then those whose group ended the process. The groups of the others grow while nothing
     /// happens.
     pub(crate) fn run(mut self) {
-        if let Err(error) = self.let_all_run() {
+        if let Err(error) = self.let_all_run(&mut Turn::take(&Mutex::default())) {
             // The hub fails by its own commits if the store has failed. What is held back now runs
             // when the hub is next opened.
             let error = crate::store::chain(&error);
@@ -56,12 +78,13 @@ impl Probation {
 
     /// The same in a hub that several processes share, when it is the turn of these suspects. Returns
     /// whether all of them run.
-    pub(crate) fn run_in_turn(mut self) -> bool {
+    pub(crate) fn run_in_turn(mut self, turn: &Mutex<()>) -> bool {
         let run = |this: &mut Self| {
+            let mut turn = Turn::take(turn);
             if this.suspects.first().is_some_and(|(_, first)| first.is_accused()) {
                 this.note = this.notes.write_quiet(&*this.store)?;
             }
-            this.let_all_run()
+            this.let_all_run(&mut turn)
         };
         match run(&mut self) {
             Ok(()) => self.suspects.is_empty(),
@@ -73,24 +96,34 @@ impl Probation {
         }
     }
 
-    fn let_all_run(&mut self) -> Result<(), StoreError> {
+    fn let_all_run(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         // In the meantime, the partitions find out which entities can begin.
         thread::park_timeout(LOOK);
-        if let Some((_, first)) = self.suspects.first()
-            && first.is_accused()
-        {
-            self.wait((trial_of(first) * QUIET).mul_f64(drawn()), |_| Ok(false))?;
-        }
         let mut size = 1;
-        while self.health.check().is_ok() && !self.suspects.is_empty() {
+        while self.goes_on() && !self.suspects.is_empty() {
             let group = self.next_group(&mut size);
             if group.is_empty() {
-                thread::park_timeout(LOOK);
-            } else {
+                // They wait for locks, which a suspect of another partition may hold.
+                turn.lend(LOOK);
+                continue;
+            }
+            if let (_, first) = &group[0]
+                && first.is_accused()
+            {
+                self.wait((trial_of(first) * QUIET).mul_f64(drawn()), |_| Ok(false))?;
+            }
+            if self.goes_on() {
                 self.let_run(group)?;
+            } else {
+                self.suspects.extend(group);
             }
         }
         Ok(())
+    }
+
+    /// Whether the hub is open, and still owns the partition.
+    fn goes_on(&self) -> bool {
+        self.health.check().is_ok() && !self.owner.as_ref().is_some_and(|owner| owner.is_lost())
     }
 
     /// Takes the next suspects that can begin. An entity cannot while it waits for a lock.
@@ -116,7 +149,7 @@ impl Probation {
     fn let_run(&mut self, mut group: Vec<Suspect>) -> Result<(), StoreError> {
         // A client may have resumed or ended some of them.
         group.retain(|(_, suspect)| self.held.is_back(&suspect.held()));
-        if group.is_empty() || self.health.check().is_err() {
+        if group.is_empty() {
             return Ok(());
         }
         let size = group.len();
@@ -170,7 +203,7 @@ impl Probation {
         mut is_over: impl FnMut(Duration) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
         let begun = clock::stopwatch();
-        while begun.elapsed() < most && self.health.check().is_ok() && !is_over(begun.elapsed())? {
+        while begun.elapsed() < most && self.goes_on() && !is_over(begun.elapsed())? {
             thread::park_timeout(LOOK);
         }
         Ok(())
@@ -218,5 +251,53 @@ fn drawn() -> f64 {
 impl fmt::Debug for Probation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Probation").field("suspects", &self.suspects.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Display;
+
+    use super::*;
+    use crate::hub::admission::Admission;
+    use crate::protocol::EntityId;
+    use crate::store::{Epoch, MemoryStore};
+
+    /// An entity that is held back in this partition, and waits for a lock.
+    fn waits(partition: u16, key: impl Display) -> (Arc<Ownership>, Probation) {
+        let id = EntityId::new("Account", key.to_string()).unwrap().instance_id().clone();
+        let attempt = serde_json::json!({
+            "id": id, "state": {"execution": null, "events": 0, "updated": null, "message": null},
+            "count": 3, "alone": 0, "group": 0, "within_millis": 100,
+        });
+        let held = Arc::<HeldBack>::default();
+        held.set(&id, Held::Back);
+        let (owner, _mail) = Ownership::new(PartitionId(partition), Epoch(1));
+        let probation = Probation {
+            store: Arc::new(MemoryStore::default()),
+            notes: Arc::default(),
+            note: Vec::new(),
+            held,
+            mailboxes: Mailboxes::new(2, None, Admission::new(1)),
+            health: Arc::default(),
+            owner: Some(Arc::clone(&owner)),
+            suspects: vec![(PartitionId(partition), serde_json::from_value(attempt).unwrap())],
+        };
+        (owner, probation)
+    }
+
+    /// The lock for which a suspect waits may be that of a suspect of another partition.
+    #[test]
+    fn suspects_that_cannot_begin_leave_the_turn_to_others_until_their_partition_is_lost() {
+        let turn = Mutex::default();
+        let ((one, of_one), (two, of_two)) = (waits(0, "a"), waits(1, "b"));
+        thread::scope(|scope| {
+            let first = scope.spawn(|| of_one.run_in_turn(&turn));
+            let second = scope.spawn(|| of_two.run_in_turn(&turn));
+            two.lose();
+            assert!(!second.join().unwrap(), "its suspects are still held back");
+            one.lose();
+            assert!(!first.join().unwrap());
+        });
     }
 }

@@ -11,6 +11,7 @@
 //! 2. The suspects of several partitions have their trials one after the other, so that at most one
 //!    runs in a process. Suspects that wait for their turn keep what is known of them, whatever ends
 //!    the process. The note that no suspect has begun is written when the turn of the partition begins.
+//!    While none of its suspects can begin, other partitions have their turns.
 //! 3. A partition does not move to another node while its suspects are held back.
 //! 4. Once the process has survived a takeover for [`KEPT`], its notes are removed.
 //!
@@ -43,7 +44,7 @@ pub(crate) struct Takeovers {
     health: Arc<Health>,
     clock: Clock,
     noted: Mutex<BTreeMap<PartitionId, Noted>>,
-    /// Held by the partition whose suspects have their trials.
+    /// Locked by the partition whose suspects have their trials.
     turn: Mutex<()>,
 }
 
@@ -86,7 +87,7 @@ impl Takeovers {
     pub(crate) fn begin(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
-        owner: &Ownership,
+        owner: &Arc<Ownership>,
         found: &PartitionState,
         threads: &Threads,
     ) {
@@ -106,7 +107,7 @@ impl Takeovers {
     fn decide(
         self: &Arc<Self>,
         store: &Arc<dyn Store>,
-        owner: &Ownership,
+        owner: &Arc<Ownership>,
         found: &PartitionState,
         threads: &Threads,
     ) -> Result<(), StoreError> {
@@ -135,6 +136,7 @@ impl Takeovers {
                 held: Arc::clone(&self.held),
                 mailboxes: self.mailboxes.clone(),
                 health: Arc::clone(&self.health),
+                owner: Some(Arc::clone(owner)),
                 suspects,
             };
             let takeovers = Arc::clone(self);
@@ -147,9 +149,7 @@ impl Takeovers {
     }
 
     fn let_run(&self, of: (PartitionId, Epoch), probation: Probation) {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let are_over = probation.run_in_turn();
-        drop(turn);
+        let are_over = probation.run_in_turn(&self.turn);
         self.end_trials(of, if are_over { Trials::Over } else { Trials::Failed });
     }
 

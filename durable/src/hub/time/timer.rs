@@ -78,6 +78,9 @@ impl Alarms {
         let now = clock::stopwatch();
         let at = now.checked_add(time).unwrap_or(now + FAR);
         let mut state = self.state();
+        if state.closed {
+            return awake;
+        }
         state.sleepers.retain(|_, sleeper| !sleeper.is_closed());
         let number = state.next;
         state.next += 1;
@@ -105,9 +108,34 @@ impl Alarms {
             let woken = self.changed.wait_timeout(state, wait);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+        // Those who still sleep are woken.
+        let sleepers = std::mem::take(&mut state.sleepers);
+        drop(state);
+        panics::shield(|| drop(sleepers));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::sync::oneshot::error::TryRecvError;
+
+    use super::*;
+
+    #[test]
+    fn nobody_sleeps_once_the_timer_is_closed() {
+        let alarms = Arc::<Alarms>::default();
+        let mut early = alarms.set(FAR);
+        thread::scope(|scope| {
+            scope.spawn(|| alarms.run());
+            Timer::Thread(Arc::clone(&alarms)).close();
+        });
+        assert_eq!(early.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(alarms.set(FAR).try_recv(), Err(TryRecvError::Closed));
     }
 }

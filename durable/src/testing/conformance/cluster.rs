@@ -83,6 +83,7 @@ macro_rules! __cluster_conformance_tests {
             a_request_that_was_not_answered_goes_to_the_next_owner
             a_withdrawn_request_is_neither_delivered_nor_answered
             a_parked_partition_is_not_claimed
+            a_partition_that_does_not_run_is_claimed_again
             the_nodes_share_a_clock
         }
     };
@@ -316,6 +317,21 @@ pub fn a_parked_partition_is_not_claimed(under_test: &dyn ClusterUnderTest) {
     let gained: Vec<PartitionId> =
         peer.assign().gained.into_iter().map(|(partition, _)| partition).collect();
     same(&gained, &vec![parked], "what is claimed");
+}
+
+/// [`Cluster::assign`](crate::store::Cluster::assign): a partition that the node owns, and that does not
+/// run there, is claimed again.
+pub fn a_partition_that_does_not_run_is_claimed_again(under_test: &dyn ClusterUnderTest) {
+    let mut peer = Peer::join(under_test, 2, "one", false);
+    peer.turn();
+    let idle = peer.first();
+    let (before, epoch) = (peer.group(), peer.owned[&idle]);
+    peer.forget(idle);
+    let gained = peer.assign().gained;
+    let is_it = gained.len() == 1 && gained[0].0 == idle && gained[0].1 > epoch;
+    holds(is_it, &format!("partition {idle} was not claimed again: {gained:?}"));
+    same(&peer.fenced(&before), &vec![idle], "the partitions of an earlier claim");
+    same(&peer.assign().gained, &Vec::new(), "what is claimed while everything runs");
 }
 
 /// Point 6 of the contract of `Cluster`: if the nodes read the time of the store, it is the same clock.

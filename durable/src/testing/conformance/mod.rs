@@ -35,9 +35,10 @@ use std::sync::Arc;
 pub use self::cluster::{
     CLUSTER_POINTS, ClusterPoint, a_message_that_was_not_committed_goes_to_the_next_owner,
     a_message_to_another_node_arrives_once_and_in_order, a_parked_partition_is_not_claimed,
-    a_partition_has_one_owner, a_request_is_answered_once,
-    a_request_that_was_not_answered_goes_to_the_next_owner, a_silent_owner_is_replaced_and_fenced,
-    a_withdrawn_request_is_neither_delivered_nor_answered, the_nodes_share_a_clock,
+    a_partition_has_one_owner, a_partition_that_does_not_run_is_claimed_again,
+    a_request_is_answered_once, a_request_that_was_not_answered_goes_to_the_next_owner,
+    a_silent_owner_is_replaced_and_fenced, a_withdrawn_request_is_neither_delivered_nor_answered,
+    the_nodes_share_a_clock,
 };
 pub use self::cluster_under_test::ClusterUnderTest;
 pub use self::commit::{a_commit_is_all_or_nothing, an_acknowledged_commit_survives};
