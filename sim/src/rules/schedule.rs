@@ -20,6 +20,12 @@ pub(super) struct Schedules {
     ticks: BTreeMap<String, BTreeMap<Timestamp, Timestamp>>,
     /// The schedules that are certainly paused, and since when.
     paused: BTreeMap<String, Timestamp>,
+    /// The schedules that a client has paused, and since when, which have not run since: for example,
+    /// because their first episode is still to come.
+    pausing: BTreeMap<String, Timestamp>,
+    /// The schedules whose last commit was an episode, so that they know all that clients have told
+    /// them.
+    knowing: BTreeSet<String>,
     /// The number of changes of each schedule that were begun, and the number of those that are in
     /// progress.
     changes: BTreeMap<String, (u64, u64)>,
@@ -60,6 +66,7 @@ impl Schedules {
     /// the only one.
     pub(super) fn begin(&mut self, id: &str) -> Option<u64> {
         self.paused.remove(id);
+        self.pausing.remove(id);
         let (begun, under_way) = self.changes.entry(id.to_owned()).or_default();
         (*begun, *under_way) = (*begun + 1, *under_way + 1);
         (*under_way == 1).then_some(*begun)
@@ -73,7 +80,9 @@ impl Schedules {
         if change == Some(*begun)
             && let Some(now) = paused
         {
-            self.paused.insert(id.to_owned(), now);
+            let knows = self.knowing.contains(id);
+            let place = if knows { &mut self.paused } else { &mut self.pausing };
+            place.insert(id.to_owned(), now);
         }
     }
 
@@ -102,6 +111,16 @@ impl Schedules {
 
     pub(super) fn commit(&mut self, commit: &Commit) -> Result<(), String> {
         for episode in &commit.episodes {
+            if let Some(id) = episode.record.instance_id.as_str().strip_prefix("durable.schedule:")
+            {
+                let last = episode.events.last().map(|event| &event.kind);
+                if last == Some(&EventKind::OrchestratorCompleted) {
+                    self.knowing.insert(id.to_owned());
+                    self.paused.extend(self.pausing.remove_entry(id));
+                } else {
+                    self.knowing.remove(id);
+                }
+            }
             let Some(schedule) = episode.record.tags.get("durable.schedule") else { continue };
             for event in &episode.events {
                 if !matches!(event.kind, EventKind::ExecutionStarted(_)) {
