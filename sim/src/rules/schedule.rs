@@ -20,12 +20,11 @@ pub(super) struct Schedules {
     ticks: BTreeMap<String, BTreeMap<Timestamp, Timestamp>>,
     /// The schedules that are certainly paused, and since when.
     paused: BTreeMap<String, Timestamp>,
-    /// The schedules that a client has paused, and since when, which have not run since: for example,
-    /// because their first episode is still to come.
+    /// The schedules that a client has paused, and since when, which have not learned of it yet: for
+    /// example, because their next generation begins later.
     pausing: BTreeMap<String, Timestamp>,
-    /// The schedules whose last commit was an episode, so that they know all that clients have told
-    /// them.
-    knowing: BTreeSet<String>,
+    /// The schedules that are not active according to what is stored of them.
+    inactive: BTreeSet<String>,
     /// The number of changes of each schedule that were begun, and the number of those that are in
     /// progress.
     changes: BTreeMap<String, (u64, u64)>,
@@ -80,7 +79,7 @@ impl Schedules {
         if change == Some(*begun)
             && let Some(now) = paused
         {
-            let knows = self.knowing.contains(id);
+            let knows = self.inactive.contains(id);
             let place = if knows { &mut self.paused } else { &mut self.pausing };
             place.insert(id.to_owned(), now);
         }
@@ -113,12 +112,12 @@ impl Schedules {
         for episode in &commit.episodes {
             if let Some(id) = episode.record.instance_id.as_str().strip_prefix("durable.schedule:")
             {
-                let last = episode.events.last().map(|event| &event.kind);
-                if last == Some(&EventKind::OrchestratorCompleted) {
-                    self.knowing.insert(id.to_owned());
+                let status = episode.record.custom_status.as_ref().map(ToString::to_string);
+                if status.is_some_and(|status| !status.contains(r#""status":"Active""#)) {
+                    self.inactive.insert(id.to_owned());
                     self.paused.extend(self.pausing.remove_entry(id));
                 } else {
-                    self.knowing.remove(id);
+                    self.inactive.remove(id);
                 }
             }
             let Some(schedule) = episode.record.tags.get("durable.schedule") else { continue };
@@ -141,6 +140,9 @@ impl Schedules {
     }
 
     pub(super) fn at_rest(&self) -> Result<(), String> {
+        if let Some(id) = self.pausing.keys().next() {
+            return Err(format!("I15 schedule {id} has not learned that it is paused"));
+        }
         for (id, ticks) in &self.ticks {
             if self.disturbed.contains(id) {
                 continue;
