@@ -31,6 +31,7 @@ mod scan;
 mod source;
 mod syntax;
 mod table;
+mod toml;
 mod truth;
 mod unread;
 mod uses;
