@@ -25,6 +25,7 @@ mod helper;
 mod loops;
 mod manifest;
 mod names;
+mod parameters;
 mod paths;
 mod rules;
 mod scan;

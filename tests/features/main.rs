@@ -27,6 +27,7 @@ mod failures;
 mod folder;
 mod follow;
 mod handles;
+mod helpers;
 mod histories;
 mod http;
 mod json;
