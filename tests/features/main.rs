@@ -36,6 +36,7 @@ mod kit;
 mod limits;
 mod lines;
 mod listeners;
+mod log_macros;
 mod manage;
 mod observability;
 mod on_lifecycle;
