@@ -297,6 +297,8 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
 /// What to write instead of a reference to an unsized type.
 fn sized(ty: &Type) -> Option<String> {
     match owner(ty) {
+        // That of the standard library is passed as itself, so this is another type.
+        Some(("path", _)) => None,
         Some((_, owner)) => Some(format!("`&{owner}` or `&str`")),
         None if matches!(ty, Type::TraitObject(_)) => {
             Some("an `enum` of the possible types".into())

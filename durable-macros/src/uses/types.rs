@@ -12,7 +12,7 @@ const DEPTH: usize = 4;
 impl Uses {
     /// Whether a path may lead to `durable`, perhaps through a file or a crate that cannot be read.
     /// A type that is defined in this file does not.
-    pub(crate) fn is_of_durable(&self, path: &Path) -> bool {
+    pub(crate) fn may_be_of_durable(&self, path: &Path) -> bool {
         !self.is_own(&segments(path))
     }
 

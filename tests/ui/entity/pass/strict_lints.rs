@@ -3,6 +3,7 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
+#![deny(clippy::missing_const_for_fn)]
 #![deny(
     ambiguous_negative_literals,
     elided_lifetimes_in_paths,
@@ -45,6 +46,11 @@ impl Counter {
     pub async fn add(&mut self, ctx: &EntityContext, prices: State<i64>, n: &[i64]) -> Result<i64> {
         self.0.extend_from_slice(n);
         Ok(*prices + i64::try_from(ctx.batch_size())?)
+    }
+
+    /// Could be a constant function.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Tells.
