@@ -353,5 +353,8 @@ impl VisitMut for Body<'_> {
         }
     }
 
-    fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        // Those of statements, match arms and the function are already taken.
+        Allowed::refuse(attributes, self.errors);
+    }
 }
