@@ -7,9 +7,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{
-    FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, parse_quote,
-};
+use syn::{FnArg, Pat, PatIdent, PatType, Receiver, ReceiverKind, Signature, parse_quote};
 
 use crate::syntax::is_condition;
 

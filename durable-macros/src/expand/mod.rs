@@ -16,7 +16,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{
-    Attribute, FnArg, Ident, ItemFn, Meta, Signature, Type, Visibility, parse_quote,
+    Attribute, FnArg, Ident, ItemFn, Meta, PatType, Signature, Type, Visibility, parse_quote,
 };
 
 use self::input::Inputs;
@@ -97,8 +97,10 @@ pub(crate) fn constructor(
     let receiver = sig.receiver().map(|receiver| quote!(#receiver,));
     let parameters = function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
         let name = input::name(index, parameter)?;
-        let ty = &parameter.argument.ty;
-        Some(quote!(#name: #ty))
+        let PatType { attrs, ty, .. } = parameter.argument;
+        // An error, of which callers should not hear.
+        let conditions = attrs.iter().filter(|attribute| is_condition(attribute));
+        Some(quote!(#(#conditions)* #name: #ty))
     });
     let bounds = &generics.where_clause;
     let body = quote_spanned!(ident.span()=> { #body });
