@@ -45,17 +45,17 @@ struct Source {
 
 /// What is visible at the function `name`.
 pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
-    find(name, name.unraw().to_string(), || without_space(body))
+    find(name, &name.unraw().to_string(), || without_space(body))
 }
 
 /// What is visible in an `impl` block of the type `name`.
 pub(crate) fn around_block(name: &Ident, block: &ItemImpl) -> Rc<Uses> {
-    find(name, key(name), || members(block))
+    find(name, &key(name), || members(block))
 }
 
 /// What is visible at the item with this `key`, which has a `name`. Items with the same key are
 /// told apart by their `text`.
-fn find(name: &Ident, key: String, text: impl Fn() -> String) -> Rc<Uses> {
+fn find(name: &Ident, key: &str, text: impl Fn() -> String) -> Rc<Uses> {
     // The compiler's span knows its file. There is none outside of a macro.
     if !proc_macro::is_available() {
         return Rc::default();
@@ -65,7 +65,7 @@ fn find(name: &Ident, key: String, text: impl Fn() -> String) -> Rc<Uses> {
     let source = FILES.with_borrow_mut(|files| {
         Rc::clone(files.entry(path).or_insert_with_key(|path| Rc::new(read(path))))
     });
-    let Some(found) = source.functions.get(&key) else {
+    let Some(found) = source.functions.get(key) else {
         // A macro wrote it.
         let name = name.unraw().to_string();
         let call = source.calls.iter().find(|(names, _)| names.contains(&name));
