@@ -70,13 +70,14 @@ impl Drop for Noted {
 }
 
 impl Noted {
-    fn as_in_a_function(self, _: Noted, (_kept, _): (Noted, Noted), mut _last: Noted, log: &Log) {
+    #[expect(clippy::unused_self, reason = "it is only dropped")]
+    fn pass_to_a_function(self, _: Noted, (_kept, _): (Noted, Noted), mut _last: Noted, log: &Log) {
         let _local = Noted("local", Rc::clone(log));
         log.borrow_mut().push("body".to_owned());
     }
 
     #[durable::helper]
-    async fn as_in_a_helper(
+    async fn pass_to_a_helper(
         self,
         _: Noted,
         (_kept, _): (Noted, Noted),
@@ -96,9 +97,11 @@ async fn drops_parameters(ctx: &OrchestrationContext) -> Result<[Vec<String>; 2]
     let noted = |name, log| Noted(name, Rc::clone(log));
     let parts = |log| (noted("kept", log), noted("rest", log));
     let log = &function;
-    noted("self", log).as_in_a_function(noted("_", log), parts(log), noted("last", log), log);
+    noted("self", log).pass_to_a_function(noted("_", log), parts(log), noted("last", log), log);
     let log = &helper;
-    noted("self", log).as_in_a_helper(noted("_", log), parts(log), noted("last", log), log).await?;
+    noted("self", log)
+        .pass_to_a_helper(noted("_", log), parts(log), noted("last", log), log)
+        .await?;
     Ok([function.take(), helper.take()])
 }
 
