@@ -33,7 +33,7 @@ impl Body<'_> {
 
     /// Rejects a name. A type that is used in many places of a function is reported once.
     fn refuse_name(&mut self, tokens: impl ToTokens, what: &str, broken: Broken) {
-        let is_type = [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code);
+        let is_type = is_of_type(&broken);
         if is_type && self.reported.contains(broken.entry) {
             self.refused += 1;
             return;
@@ -147,13 +147,20 @@ fn reached(
     })
 }
 
-/// The rule that a type inside an alias breaks, and the name of the type.
+/// Whether a rule is about a type, so that naming the type breaks it.
+fn is_of_type(broken: &Broken) -> bool {
+    [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code)
+}
+
+/// The rule about types that a type inside an alias breaks, and the name of the type. An alias often
+/// names the error of a client, which does no harm.
 fn in_alias(uses: &Uses, path: &[String], depth: usize) -> Option<(Broken, String)> {
     let (scope, types) = uses.alias(path).filter(|_| depth > 0)?;
     types.iter().find_map(|inner| {
         let direct = || {
             let full = scope.resolve_names(inner.clone(), 8).filter(|full| full.len() > 1)?;
-            Some((broken(&full, scope)?, full.join("::")))
+            let broken = broken(&full, scope).filter(is_of_type)?;
+            Some((broken, full.join("::")))
         };
         direct().or_else(|| in_alias(scope, inner, depth - 1))
     })

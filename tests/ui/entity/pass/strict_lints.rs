@@ -89,7 +89,7 @@ mod shadowed {
         all: [u8; 2],
     }
 
-    fn names() -> Names {
+    const fn names() -> Names {
         Names { all: [1, 2] }
     }
 

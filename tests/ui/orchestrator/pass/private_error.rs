@@ -44,6 +44,7 @@ mod flows {
 }
 
 mod through_a_glob {
+    #[allow(clippy::wildcard_imports)]
     use super::*;
     use durable::prelude::activity;
 
