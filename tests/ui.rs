@@ -26,6 +26,7 @@ serde = { version = \"1\", features = [\"derive\"] }
 serde_json = \"1\"
 thiserror = \"2\"
 tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\", \"sync\", \"time\"] }
+tracing = \"0.1\"
 ";
 
 /// The valid cases of these attributes as the programs of a crate, with their names and texts.

@@ -27,6 +27,17 @@ impl Allowed {
         allowed
     }
 
+    /// Removes the attribute from where it is not read, and reports it.
+    pub(crate) fn refuse(attributes: &mut Vec<Attribute>, errors: &mut Errors) {
+        for attribute in attributes.extract_if(.., |attribute| is_allow(attribute)) {
+            errors.on(
+                &attribute,
+                "this has no effect on a part of a statement; write it above the whole statement, \
+                 or above the function",
+            );
+        }
+    }
+
     fn add(&mut self, attribute: &Attribute, errors: &mut Errors) {
         let before = errors.len();
         let mut codes = 0;
@@ -90,30 +101,49 @@ pub(crate) fn attributes(statement: &mut Stmt) -> Option<&mut Vec<Attribute>> {
     }
 }
 
+/// The attributes in front of an expression. They belong to its first operand, as in `#[..] a == b`.
 fn expression_attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
     Some(match expr {
+        Expr::Assign(expr) => return expression_attributes(&mut expr.left),
+        Expr::Binary(expr) => return expression_attributes(&mut expr.left),
+        Expr::Cast(expr) => return expression_attributes(&mut expr.expr),
         Expr::Array(expr) => &mut expr.attrs,
-        Expr::Assign(expr) => &mut expr.attrs,
         Expr::Async(expr) => &mut expr.attrs,
         Expr::Await(expr) => &mut expr.attrs,
-        Expr::Binary(expr) => &mut expr.attrs,
         Expr::Block(expr) => &mut expr.attrs,
         Expr::Break(expr) => &mut expr.attrs,
         Expr::Call(expr) => &mut expr.attrs,
+        Expr::Closure(expr) => &mut expr.attrs,
+        Expr::Const(expr) => &mut expr.attrs,
+        Expr::Continue(expr) => &mut expr.attrs,
+        Expr::Field(expr) => &mut expr.attrs,
         Expr::ForLoop(expr) => &mut expr.attrs,
+        Expr::Group(expr) => &mut expr.attrs,
         Expr::If(expr) => &mut expr.attrs,
+        Expr::Index(expr) => &mut expr.attrs,
+        Expr::Infer(expr) => &mut expr.attrs,
+        Expr::Let(expr) => &mut expr.attrs,
+        Expr::Lit(expr) => &mut expr.attrs,
         Expr::Loop(expr) => &mut expr.attrs,
         Expr::Macro(expr) => &mut expr.attrs,
         Expr::Match(expr) => &mut expr.attrs,
         Expr::MethodCall(expr) => &mut expr.attrs,
         Expr::Paren(expr) => &mut expr.attrs,
         Expr::Path(expr) => &mut expr.attrs,
+        Expr::Range(expr) => &mut expr.attrs,
+        Expr::RawAddr(expr) => &mut expr.attrs,
+        Expr::Reference(expr) => &mut expr.attrs,
+        Expr::Repeat(expr) => &mut expr.attrs,
         Expr::Return(expr) => &mut expr.attrs,
         Expr::Struct(expr) => &mut expr.attrs,
         Expr::Try(expr) => &mut expr.attrs,
+        Expr::TryBlock(expr) => &mut expr.attrs,
         Expr::Tuple(expr) => &mut expr.attrs,
+        Expr::Unary(expr) => &mut expr.attrs,
         Expr::Unsafe(expr) => &mut expr.attrs,
         Expr::While(expr) => &mut expr.attrs,
+        Expr::Yield(expr) => &mut expr.attrs,
+        // Expressions without attributes, which the compiler reports or none can have.
         _ => return None,
     })
 }

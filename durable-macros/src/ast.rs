@@ -2,8 +2,11 @@
 
 use proc_macro2::Span;
 use syn::{
-    FnArg, GenericArgument, Ident, ItemFn, PatType, PathArguments, ReturnType, Type, TypeReference,
+    FnArg, GenericArgument, Ident, ItemFn, PatType, Path, PathArguments, ReturnType, Type,
+    TypeReference,
 };
+
+use crate::uses::Uses;
 
 /// What an attribute turns a function into.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,8 @@ impl Kind {
 pub(crate) struct Function<'a> {
     pub(crate) kind: Kind,
     pub(crate) item: &'a ItemFn,
+    /// What the names in its signature mean.
+    pub(crate) uses: &'a Uses,
     /// Whether it is an activity that runs in a transaction.
     pub(crate) is_transactional: bool,
     pub(crate) parameters: Vec<Parameter<'a>>,
@@ -104,9 +109,9 @@ pub(crate) enum Output<'a> {
 }
 
 impl<'a> Function<'a> {
-    pub(crate) fn new(kind: Kind, item: &'a ItemFn) -> Self {
+    pub(crate) fn new(kind: Kind, item: &'a ItemFn, uses: &'a Uses) -> Self {
         let parameters = item.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(argument) => Some(Parameter { argument, role: role(&argument.ty) }),
+            FnArg::Typed(argument) => Some(Parameter { argument, role: role(&argument.ty, uses) }),
             FnArg::Receiver(_) => None,
         });
         let output = match &item.sig.output {
@@ -118,7 +123,8 @@ impl<'a> Function<'a> {
             }
             ReturnType::Type(_, ty) => Output::Plain(ty),
         };
-        Self { kind, item, is_transactional: false, parameters: parameters.collect(), output }
+        let parameters = parameters.collect();
+        Self { kind, item, uses, is_transactional: false, parameters, output }
     }
 
     /// The function as an activity that runs in a transaction, if it `is` one. The transaction is what
@@ -170,7 +176,7 @@ fn unreferenced(ty: &Type) -> &Type {
     }
 }
 
-fn role(ty: &Type) -> Role<'_> {
+fn role<'a>(ty: &'a Type, uses: &Uses) -> Role<'a> {
     let (inner, by_reference) = match ty {
         Type::Reference(reference) => (&*reference.elem, true),
         ty => (ty, false),
@@ -179,25 +185,31 @@ fn role(ty: &Type) -> Role<'_> {
         Some("ActivityContext") => Role::Context(Kind::Activity),
         Some("OrchestrationContext") => Role::Context(Kind::Orchestrator),
         Some("EntityContext") => Role::Context(Kind::Entity),
-        Some("State") => match generic_arguments(inner).next() {
-            Some(state) => Role::State { state, by_reference },
-            None => Role::Input(passing(ty)),
-        },
+        Some("State") if is(inner, |path| uses.may_be_of_durable(path)) => {
+            match generic_arguments(inner).next() {
+                Some(state) => Role::State { state, by_reference },
+                None => Role::Input(passing(ty, uses)),
+            }
+        }
         // Without the option that is an error, of which callers should not hear. A parameter by value is
         // a type of the user's own.
         Some("Transaction") if is_mutable(ty) => Role::Transaction(inner),
-        _ => Role::Input(passing(ty)),
+        _ => Role::Input(passing(ty, uses)),
     }
 }
 
-fn passing(ty: &Type) -> Passing<'_> {
+/// Whether this is a path of which something `is` true.
+fn is(ty: &Type, is: impl FnOnce(&Path) -> bool) -> bool {
+    matches!(ty, Type::Path(ty) if is(&ty.path))
+}
+
+fn passing<'a>(ty: &'a Type, uses: &Uses) -> Passing<'a> {
     match ty {
-        Type::Group(group) => passing(&group.elem),
-        Type::Paren(paren) => passing(&paren.elem),
+        Type::Paren(paren) => passing(&paren.elem, uses),
         Type::Reference(reference) => match &*reference.elem {
             Type::Slice(slice) => Passing::Slice(&slice.elem),
             Type::Path(path) if path.path.is_ident("str") => Passing::Str,
-            elem if last_name(elem).is_some_and(|name| name == "Path") => Passing::Path,
+            elem if is(elem, |path| uses.may_be_std_path(path)) => Passing::Path,
             elem => Passing::Reference(elem),
         },
         ty => Passing::Value(ty),
@@ -207,7 +219,6 @@ fn passing(ty: &Type) -> Passing<'_> {
 /// The last name in the path of a type.
 pub(crate) fn last_name(ty: &Type) -> Option<&Ident> {
     match ty {
-        Type::Group(group) => last_name(&group.elem),
         Type::Paren(paren) => last_name(&paren.elem),
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
         _ => None,

@@ -143,4 +143,38 @@ mod tests {
         assert_eq!(met("domain::Command::new", entry), None);
         assert_eq!(met("std::Event::Command::new", entry), None);
     }
+
+    /// The code of the rule that a path breaks below these items.
+    fn code(items: &str, path: &str) -> Option<&'static str> {
+        let uses = Uses::of_items(&syn::parse_str::<syn::File>(items).unwrap().items);
+        let path = uses.resolve(&syn::parse_str(path).unwrap())?;
+        broken(&path, &uses).map(|broken| broken.rule.code)
+    }
+
+    #[test]
+    fn a_random_generator_of_a_glob_is_known() {
+        for items in ["use rand::prelude::*;", "use rand::rngs::*;", "use rand::rngs::StdRng;"] {
+            assert_eq!(code(items, "StdRng::from_os_rng"), Some("DURABLE0021"), "{items}");
+        }
+        assert_eq!(code("use own::StdRng;", "StdRng::from_os_rng"), None);
+    }
+
+    #[test]
+    fn an_iterator_is_no_lock() {
+        assert_eq!(code("use std::iter::Once;", "Once"), None);
+        assert_eq!(code("", "std::iter::Once"), None);
+        assert_eq!(code("use std::sync::Once;", "Once::new"), Some("DURABLE0024"));
+        assert_eq!(code("use std::sync;", "sync::Once::new"), Some("DURABLE0024"));
+    }
+
+    #[test]
+    fn functions_that_read_the_clock_or_block_are_known() {
+        assert_eq!(code("", "std::thread::sleep_ms"), Some("DURABLE0003"));
+        assert_eq!(code("use chrono::Utc;", "Utc::today"), Some("DURABLE0001"));
+        assert_eq!(code("use chrono::prelude::*;", "Utc::today"), Some("DURABLE0001"));
+        assert_eq!(code("use ulid::Ulid;", "Ulid::from_datetime"), Some("DURABLE0002"));
+        for path in ["futures_lite::future::block_on", "async_io::block_on"] {
+            assert_eq!(code("", path), Some("DURABLE0004"), "{path}");
+        }
+    }
 }

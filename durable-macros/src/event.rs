@@ -77,7 +77,7 @@ pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
             const NAME: &'static str = #name;
         }
     };
-    quote!(#errors #item #(#conditions)* #implementation)
+    quote!(#errors #item #(#conditions)* #[allow(deprecated)] #implementation)
 }
 
 /// What the attribute stands on, if it is a type that can be an event.

@@ -31,7 +31,7 @@ pub(crate) fn expand(
     let kind = function.kind;
     let seen = for_callers(function.item.clone());
     let is_transactional = function.is_transactional;
-    let seen = Function::new(kind, &seen).transactional(is_transactional);
+    let seen = Function::new(kind, &seen, function.uses).transactional(is_transactional);
     let (ident, generics) = (&seen.item.sig.ident, &seen.item.sig.generics);
     let (mut output, mut error) = outcome_types(&seen.output, |_| quote!(#krate::__private_0_1));
     let is_generic = generics.params.iter().any(|it| !matches!(it, GenericParam::Lifetime(_)));
@@ -47,7 +47,7 @@ pub(crate) fn expand(
     let body = for_body(kind, function.item.clone());
     let hidden = hidden_types(&seen);
     let import = krate.import();
-    let twin = twin(&Function::new(kind, &body), hidden.as_ref());
+    let twin = twin(&Function::new(kind, &body, function.uses), hidden.as_ref());
     let types = [&quote!(()), &output, &error];
     let implementation = implementation(&seen, types, [&nothing, &nothing]);
     quote! {

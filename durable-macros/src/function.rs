@@ -8,7 +8,7 @@ use crate::ast::{Function, Kind};
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::paths::Crate;
-use crate::syntax::keyword;
+use crate::syntax::{self, keyword};
 use crate::{body, expand, fallback, foreign, hash, source, unread, valid};
 
 /// What an attribute makes of the item that it stands on.
@@ -21,6 +21,7 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> 
     };
     let code = item.sig.to_token_stream().into_iter().chain(item.block.to_token_stream());
     let code_hash = hash::of(code.collect());
+    syntax::ungroup(&mut item.sig);
     let uses = source::around(&item.sig.ident, &item.block);
     let krate = Crate(options.krate.clone());
     let mut is_read = true;
@@ -35,8 +36,8 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> 
             is_read = false;
         }
     }
-    unread::set_states_of_ones_own_apart(&mut item.sig, &uses);
-    let function = Function::new(kind, &item).transactional(options.transactional.is_some());
+    let function = Function::new(kind, &item, &uses);
+    let function = function.transactional(options.transactional.is_some());
     valid::check(&function, &mut errors);
     let is_member = valid::check_place(&function, &uses, &mut errors);
     if errors.is_empty() && is_read {

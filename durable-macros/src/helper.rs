@@ -12,6 +12,7 @@ use crate::attr::Given;
 use crate::body;
 use crate::errors::Errors;
 use crate::foreign;
+use crate::parameters;
 use crate::paths::Crate;
 use crate::syntax::ends;
 use crate::unread;
@@ -77,8 +78,24 @@ pub(crate) fn helper(options: &TokenStream, item: &TokenStream) -> TokenStream {
     sig.output = parse_quote!(-> impl #krate::__private_0_1::DurableFuture<Output = #output>);
     let errors = errors.to_compile_errors(&[]);
     let Some(block) = block else { return quote!(#errors #(#attrs)* #vis #sig;) };
+    let kept = parameters::keep(sig);
     let statements = &block.stmts;
-    let body = quote_spanned!(block.brace_token.span.join()=> { #coerces #(#statements)* });
+    let span = block.brace_token.span.join();
+    let body = match coerces {
+        Some(coerces) => {
+            let (inner, at) =
+                (quote_spanned!(span=> { #(#statements)* }), Span::mixed_site().located_at(span));
+            // As in an `async fn`, the last expression's temporaries are dropped before the
+            // parameters.
+            let result = quote_spanned! {at=>
+                let __result: #output = #inner;
+                #[allow(unreachable_code)]
+                __result
+            };
+            quote_spanned!(span=> { #coerces #kept #result })
+        }
+        None => quote_spanned!(span=> { #kept #(#statements)* }),
+    };
     quote! {
         #errors
         #(#attrs)*

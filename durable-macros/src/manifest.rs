@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 
+use crate::toml;
+
 /// What `durable` is called.
 #[derive(Clone, Debug, PartialEq)]
 enum Name {
@@ -88,42 +90,35 @@ fn find() -> Name {
     }
 }
 
-/// What a manifest calls `durable`.
+/// What a manifest calls `durable`. If it cannot be read here, the compiler finds out.
 fn name(manifest: &str) -> Name {
-    let mut table = "";
+    let Some(assignments) = toml::assignments(manifest) else { return Name::Usual };
     let mut renamed = None;
-    for line in manifest.lines().map(str::trim) {
-        if let Some(header) = line.strip_prefix('[') {
-            table = header.trim_end_matches(']').trim();
-            if table.ends_with("dependencies.durable") {
-                return Name::Usual;
-            }
-            continue;
-        }
-        let Some((key, value)) = line.split_once('=') else { continue };
-        let (key, value) = (key.trim(), value.trim());
-        let first = key.split('.').next().unwrap_or(key).trim_matches('"');
-        if table.ends_with("dependencies") && first == "durable" {
-            return Name::Usual;
-        }
-        match key {
-            "name" if table == "package" && value.trim_matches('"') == "durable" => {
-                return Name::Usual;
-            }
-            "package" if value.starts_with("\"durable\"") => {
-                renamed = table.rsplit_once("dependencies.").map(|(_, name)| name);
-            }
-            _ if table.ends_with("dependencies") && has_package(value) => renamed = Some(first),
-            _ => {}
+    for (path, value) in &assignments {
+        match renames(path, value) {
+            Some(Name::Usual) => return Name::Usual,
+            Some(name) => renamed = Some(name),
+            None => {}
         }
     }
-    renamed.map_or(Name::Absent, |name| Name::Renamed(name.replace('-', "_")))
+    renamed.unwrap_or(Name::Absent)
 }
 
-/// Whether the inline table of a dependency has `package = "durable"`.
-fn has_package(value: &str) -> bool {
-    let compact: String = value.chars().filter(|char| !char.is_whitespace()).collect();
-    compact.contains("package=\"durable\"")
+/// What an assignment of the manifest says about the name, if anything.
+fn renames(path: &[String], value: &str) -> Option<Name> {
+    let is_durable = || toml::text(value) == Some("durable");
+    if path == ["package", "name"] && is_durable() {
+        return Some(Name::Usual);
+    }
+    let at = path.iter().position(|part| part.ends_with("dependencies"))?;
+    match &path[at + 1..] {
+        [name, ..] if name == "durable" => Some(Name::Usual),
+        [name, package] if package == "package" && is_durable() => {
+            let name = name.replace('-', "_");
+            Some(syn::parse_str::<Ident>(&name).map_or(Name::Usual, |_| Name::Renamed(name)))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +139,19 @@ mod tests {
             ("[dependencies]\nold = { package = \"durable\" }\ndurable = \"0.2\"", Name::Usual),
             ("[package]\nname = \"app\"\n[dependencies]\nfacade = \"1\"", Name::Absent),
             ("[package.metadata]\ndurable = true", Name::Absent),
+            ("[dependencies] # runtime\ndurable = \"0.1\"", Name::Usual),
+            ("[dependencies.durable] # runtime\nversion = \"0.1\"", Name::Usual),
+            ("dependencies.durable = \"0.1\"", Name::Usual),
+            ("dependencies = { durable = \"0.1\" }", Name::Usual),
+            ("dependencies = { facade = \"1\" }", Name::Absent),
+            ("dependencies = { rt = { package = \"durable\" } }", renamed("rt")),
+            ("[dependencies.rt] # ours\npackage = \"durable\"", renamed("rt")),
+            ("[dependencies.\"rt\"]\npackage = 'durable'", renamed("rt")),
+            ("[dependencies]\nrt.package = \"durable\"", renamed("rt")),
+            ("[dependencies]\nrt = {\n package = \"durable\", # ours\n}", renamed("rt")),
+            ("[dependencies.\"no name\"]\npackage = \"durable\"", Name::Usual),
+            ("[dependencies\nrt = \"1\"", Name::Usual),
+            ("[dependencies]\nother = \"1\" # durable = \"0.1\"", Name::Absent),
         ] {
             assert_eq!(name(manifest), found, "{manifest}");
         }

@@ -17,10 +17,11 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::token::Brace;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, File, Item, ItemFn, ItemMod, Signature, Stmt, Token, Type, Visibility,
-    parse_quote,
+    Attribute, Block, File, Item, ItemFn, ItemImpl, ItemMod, Signature, Stmt, Token, Type,
+    Visibility, parse_quote,
 };
 
+use crate::ast::last_name;
 use crate::uses::{HARMLESS, Place, Uses, looks_into};
 use crate::{scan, unread};
 
@@ -33,7 +34,8 @@ thread_local! {
 /// What is visible at each place of a file where a function may be.
 #[derive(Default)]
 struct Source {
-    /// By the name of the function. Functions of the same name are told apart by their bodies.
+    /// By the name of the function, or the key of the `impl` block. Those of the same name are told
+    /// apart by their bodies.
     functions: BTreeMap<String, Vec<(String, Rc<Uses>)>>,
     /// Macro calls among the items, with all names in them. What they expand to is not in the file.
     calls: Vec<(BTreeSet<String>, Rc<Uses>)>,
@@ -43,6 +45,17 @@ struct Source {
 
 /// What is visible at the function `name`.
 pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
+    find(name, &name.unraw().to_string(), || without_space(body))
+}
+
+/// What is visible in an `impl` block of the type `name`.
+pub(crate) fn around_block(name: &Ident, block: &ItemImpl) -> Rc<Uses> {
+    find(name, &key(name), || members(block))
+}
+
+/// What is visible at the item with this `key`, which has a `name`. Items with the same key are
+/// told apart by their `text`.
+fn find(name: &Ident, key: &str, text: impl Fn() -> String) -> Rc<Uses> {
     // The compiler's span knows its file. There is none outside of a macro.
     if !proc_macro::is_available() {
         return Rc::default();
@@ -52,17 +65,30 @@ pub(crate) fn around(name: &Ident, body: &Block) -> Rc<Uses> {
     let source = FILES.with_borrow_mut(|files| {
         Rc::clone(files.entry(path).or_insert_with_key(|path| Rc::new(read(path))))
     });
-    let name = name.unraw().to_string();
-    let Some(found) = source.functions.get(&name) else {
+    let Some(found) = source.functions.get(key) else {
         // A macro wrote it.
+        let name = name.unraw().to_string();
         let call = source.calls.iter().find(|(names, _)| names.contains(&name));
         return Rc::clone(call.map_or(&source.top, |(_, uses)| uses));
     };
     let same = match &found[..] {
         [_] => None,
-        _ => found.iter().find(|(text, _)| *text == without_space(body)),
+        _ => {
+            let text = text();
+            found.iter().find(|(known, _)| *known == text)
+        }
     };
     same.or(found.first()).map(|(_, uses)| Rc::clone(uses)).unwrap_or_default()
+}
+
+/// The key of the `impl` blocks of a type.
+fn key(name: &Ident) -> String {
+    format!("impl {}", name.unraw())
+}
+
+/// The text of the members of a block.
+fn members(block: &ItemImpl) -> String {
+    block.items.iter().map(without_space).collect()
 }
 
 /// All names in these tokens.
@@ -240,14 +266,16 @@ impl Search {
 
     /// Only functions that an attribute checks are looked up.
     fn note(&mut self, attrs: &[Attribute], signature: &Signature, body: Option<&Block>) {
-        if !attrs.iter().any(looks_into) {
-            return;
+        let text = || body.map(without_space).unwrap_or_default();
+        self.note_as(signature.ident.unraw().to_string(), attrs, text);
+    }
+
+    fn note_as(&mut self, key: String, attrs: &[Attribute], text: impl FnOnce() -> String) {
+        if attrs.iter().any(looks_into) {
+            let text = if self.alike.contains(&key) { text() } else { String::new() };
+            let visible = Rc::clone(&self.visible);
+            self.found.functions.entry(key).or_default().push((text, visible));
         }
-        let name = signature.ident.unraw().to_string();
-        let body = body.filter(|_| self.alike.contains(&name));
-        let body = body.map(without_space).unwrap_or_default();
-        let visible = Rc::clone(&self.visible);
-        self.found.functions.entry(name).or_default().push((body, visible));
     }
 }
 
@@ -270,7 +298,10 @@ impl<'ast> Visit<'ast> for Search {
         self.inside(visible, |search| visit::visit_block(search, block));
     }
 
-    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+    fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
+        if let (None, Some(name)) = (&item.trait_, last_name(&item.self_ty)) {
+            self.note_as(key(name), &item.attrs, || members(item));
+        }
         let ty = match &*item.self_ty {
             Type::Path(ty) => ty.path.get_ident().map(ToString::to_string),
             _ => None,

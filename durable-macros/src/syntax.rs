@@ -3,7 +3,8 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
-use syn::{Item, Pat, PatIdent};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Item, Pat, PatIdent, Signature, Type, TypeParen};
 
 /// Where the name `name` is first used in these tokens.
 pub(crate) fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
@@ -26,6 +27,35 @@ pub(crate) fn bound(pattern: &Pat) -> Vec<String> {
     let mut names = Names(Vec::new());
     names.visit_pat(pattern);
     names.0
+}
+
+/// Whether this is a `cfg`.
+pub(crate) fn is_condition(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg")
+}
+
+/// Removes the invisible groups around types that are fragments of a `macro_rules`, so that every
+/// type can be recognized.
+pub(crate) fn ungroup(signature: &mut Signature) {
+    struct Types;
+    impl VisitMut for Types {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            while let Type::Group(group) = ty {
+                let inner = std::mem::replace(&mut *group.elem, Type::Verbatim(TokenStream::new()));
+                *ty = match inner {
+                    // `&(dyn A + B)`
+                    Type::TraitObject(_) | Type::ImplTrait(_) => Type::Paren(TypeParen {
+                        attrs: Vec::new(),
+                        paren_token: syn::token::Paren::default(),
+                        elem: Box::new(inner),
+                    }),
+                    inner => inner,
+                };
+            }
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+    Types.visit_signature_mut(signature);
 }
 
 /// The spans of the first and the last token. Code between tokens with these spans is shown as all

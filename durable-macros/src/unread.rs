@@ -6,14 +6,9 @@
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{
-    AttrStyle, Attribute, Block, Expr, FnArg, ItemFn, Signature, Stmt, Type, Visibility,
-    parse_quote,
-};
+use syn::{AttrStyle, Attribute, Block, Expr, ItemFn, Signature, Stmt, Visibility, parse_quote};
 
-use crate::ast::last_name;
 use crate::paths::Crate;
-use crate::uses::Uses;
 
 struct Unread(ItemFn);
 
@@ -72,18 +67,5 @@ pub(crate) fn tell(ident: &Ident, krate: &Crate) -> TokenStream {
         const _: () = {
             #unread();
         };
-    }
-}
-
-/// Hides types named `State` that the user defines, so that they are not taken for shared state.
-pub(crate) fn set_states_of_ones_own_apart(signature: &mut Signature, uses: &Uses) {
-    for input in &mut signature.inputs {
-        if let FnArg::Typed(argument) = input
-            && last_name(&argument.ty).is_some_and(|name| name == "State")
-            && let Type::Path(ty) = &*argument.ty
-            && !uses.is_of_durable(&ty.path)
-        {
-            *argument.ty = Type::Verbatim(argument.ty.to_token_stream());
-        }
     }
 }

@@ -13,6 +13,7 @@ use syn::{
 
 use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, generic_arguments, last_name};
 use crate::errors::Errors;
+use crate::syntax::is_condition;
 use crate::uses::{Place, Uses};
 
 pub(crate) const LIFETIME: &str =
@@ -215,7 +216,14 @@ fn check_transaction(function: &Function<'_>, errors: &mut Errors) {
 }
 
 fn check_parameter(function: &Function<'_>, parameter: &Parameter<'_>, errors: &mut Errors) {
-    let PatType { pat, ty, .. } = parameter.argument;
+    let PatType { pat, ty, attrs, .. } = parameter.argument;
+    if let Some(condition) = attrs.iter().find(|attribute| is_condition(attribute)) {
+        errors.on(
+            condition,
+            "every call has the same parameters, so a parameter cannot be conditional; put `cfg` on \
+             the function",
+        );
+    }
     check_lifetime(ty, &function.item.sig.generics, errors);
     match (&parameter.role, &**ty) {
         (Role::State { .. }, _) if function.kind == Kind::Orchestrator => errors.on(
@@ -297,6 +305,8 @@ fn check_passing(passing: &Passing<'_>, ty: &Type, errors: &mut Errors) {
 /// What to write instead of a reference to an unsized type.
 fn sized(ty: &Type) -> Option<String> {
     match owner(ty) {
+        // That of the standard library is passed as itself, so this is another type.
+        Some(("path", _)) => None,
         Some((_, owner)) => Some(format!("`&{owner}` or `&str`")),
         None if matches!(ty, Type::TraitObject(_)) => {
             Some("an `enum` of the possible types".into())

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, ExprMacro, Macro, Path, Token};
+use syn::{Attribute, Expr, ExprMacro, Macro, Path, Token};
 
 use super::Body;
 use crate::broken::broken_macro;
@@ -13,6 +13,7 @@ use crate::names::{self, Kind, Name};
 use crate::rules;
 use crate::syntax::find;
 use crate::table;
+use crate::uses::segments;
 
 impl Body<'_> {
     pub(super) fn check_macro(&mut self, mac: &mut Macro) {
@@ -36,15 +37,18 @@ impl Body<'_> {
 
     /// The full path of a macro; none if the user defines it.
     pub(super) fn resolve_macro(&self, path: &Path) -> Option<Vec<String>> {
-        self.uses.resolve(path).filter(|_| !self.uses.is_own_macro(path))
+        self.uses.resolve(path).filter(|_| self.uses.own_macro(&segments(path)).is_none())
     }
 
     /// Checks the arguments of a macro. If they are not expressions, they must not contain an
     /// await.
     fn look_into(&mut self, mac: &mut Macro, name: &str) {
         let hidden = find("await", &mac.tokens).filter(|_| self.is_async);
+        // A macro of the user's own is known by its body, not by its name.
+        let own = self.uses.own_macro(&segments(&mac.path));
         let is_lazy = table::LOGS.contains(&name) || table::LAZY.contains(&name);
-        if let Some(method) = advances(&mac.tokens).filter(|_| is_lazy) {
+        let advances = advances(&mac.tokens).filter(|_| is_lazy && own.is_none());
+        if let Some(method) = advances {
             self.refuse(&method, &format!("`.{method}(..)` in `{name}!`"), &rules::LEFT_OUT);
         }
         let is_read = table::EXPRESSIONS.contains(&name) && !(is_lazy && hidden.is_some());
@@ -53,14 +57,16 @@ impl Body<'_> {
                 self.visit_expr_mut(argument);
             }
             mac.tokens = arguments.iter().map(|(argument, end)| quote!(#argument #end)).collect();
+            if let Some(own) = own {
+                self.check_reached(&mac.path, &format!("{name}!"), own);
+            }
             return;
         }
-        let own = format!("{name}!");
         if let Some(span) = hidden {
             let at = quote_spanned!(span=> await);
             self.refuse(at, &format!("an `.await` in `{name}!`"), &rules::HIDDEN_AWAIT);
-        } else if self.uses.body(&own).is_some() && self.uses.is_own_macro(&mac.path) {
-            self.check_reached(&mac.path, &own);
+        } else if let Some(own) = own {
+            self.check_reached(&mac.path, &format!("{name}!"), own);
         }
         self.check_tokens(&mac.tokens);
     }
@@ -69,7 +75,7 @@ impl Body<'_> {
     fn check_tokens(&mut self, tokens: &TokenStream) {
         for Name { path, kind, tokens } in names::names(tokens) {
             if kind == Kind::Macro {
-                let is_own = self.uses.body(&format!("{}!", path.join("::"))).is_some();
+                let is_own = self.uses.own_macro(&path).is_some();
                 if let Some(rule) = broken_macro(&path).filter(|_| !is_own) {
                     self.refuse(tokens, &format!("`{}!`", path.join("::")), rule);
                 }
@@ -81,14 +87,15 @@ impl Body<'_> {
         }
     }
 
-    /// Wraps a log macro so that it is silent in a replay, because the line was already written.
-    pub(super) fn silence(&self, mac: &Macro) -> Option<TokenStream> {
+    /// Wraps a log macro so that it is silent in a replay, because the line was already written. A
+    /// macro of the same name that no `use` declares may be one of the user's, from another file.
+    pub(super) fn silence(&self, attributes: &[Attribute], mac: &Macro) -> Option<TokenStream> {
         let path = self.resolve_macro(&mac.path)?;
-        let name = path.last()?;
-        let is_known = path.len() == 1 || ["tracing", "log"].contains(&path[0].as_str());
+        let (name, place) = path.split_last()?;
+        let is_known = place.first().is_some_and(|first| table::LOGGERS.contains(&first.as_str()));
         let krate = self.krate;
         (self.is_async && is_known && table::LOGS.contains(&name.as_str()))
-            .then(|| quote!(if !#krate::__private_0_1::is_replaying() { #mac; }))
+            .then(|| quote!(#(#attributes)* if !#krate::__private_0_1::is_replaying() { #mac; }))
     }
 
     /// Replaces `futures::join!`, which was rejected, by its counterpart in `durable`, because

@@ -127,8 +127,10 @@ impl Body<'_> {
         } else if let Expr::Path(receiver) = &*call.receiver
             && receiver.path.is_ident("self")
         {
-            let name = self.uses.without_self(vec!["Self".to_owned(), call.method.to_string()]);
-            self.check_reached(&call.method, &name.join("::"));
+            let path = self.uses.without_self(vec!["Self".to_owned(), call.method.to_string()]);
+            if let Some(body) = self.uses.body(&path) {
+                self.check_reached(&call.method, &path.join("::"), body);
+            }
         }
     }
 
@@ -228,8 +230,8 @@ impl VisitMut for Body<'_> {
         let before = self.refused;
         self.allowing(allowed, |body| {
             visit_mut::visit_stmt_mut(body, statement);
-            if let Stmt::Macro(StmtMacro { mac, .. }) = statement
-                && let Some(silent) = body.silence(mac)
+            if let Stmt::Macro(StmtMacro { attrs, mac, .. }) = statement
+                && let Some(silent) = body.silence(attrs, mac)
             {
                 *statement = Stmt::Expr(Expr::Verbatim(silent), None);
             }
@@ -277,10 +279,10 @@ impl VisitMut for Body<'_> {
         visit_mut::visit_expr_mut(self, expr);
         // What was already rejected is not also reported for its type.
         let is_refused = self.blind || is_tainted || self.refused > before;
-        if let Expr::Macro(ExprMacro { mac, .. }) = expr
+        if let Expr::Macro(ExprMacro { attrs, mac }) = expr
             && let Some(path) = self.resolve_macro(&mac.path).filter(|path| path.len() > 1)
         {
-            if let Some(silent) = self.silence(mac) {
+            if let Some(silent) = self.silence(attrs, mac) {
                 *expr = Expr::Verbatim(silent);
             } else if is_refused && path[0].starts_with("futures") {
                 self.make_ours(&path, expr);
@@ -351,5 +353,8 @@ impl VisitMut for Body<'_> {
         }
     }
 
-    fn visit_attribute_mut(&mut self, _: &mut syn::Attribute) {}
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+        // Those of statements, match arms and the function are already taken.
+        Allowed::refuse(attributes, self.errors);
+    }
 }

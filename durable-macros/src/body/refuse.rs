@@ -12,7 +12,7 @@ use crate::broken::{Broken, broken, broken_macro};
 use crate::names::{Kind, Name};
 use crate::rules::{self, Rule};
 use crate::table;
-use crate::uses::{Uses, segments};
+use crate::uses::{self, Found, Uses, segments};
 
 impl Body<'_> {
     pub(super) fn refuse(&mut self, tokens: impl ToTokens, what: &str, rule: &Rule) {
@@ -33,7 +33,7 @@ impl Body<'_> {
 
     /// Rejects a name. A type that is used in many places of a function is reported once.
     fn refuse_name(&mut self, tokens: impl ToTokens, what: &str, broken: Broken) {
-        let is_type = [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code);
+        let is_type = is_of_type(&broken);
         if is_type && self.reported.contains(broken.entry) {
             self.refused += 1;
             return;
@@ -69,15 +69,22 @@ impl Body<'_> {
             self.refuse(path, &what, &rules::IN_PLACE);
             return;
         }
-        let name = self.uses.without_self(segments(path)).join("::");
-        if self.uses.body(&name).is_some() {
+        let full = self.uses.without_self(segments(path));
+        if let Some(body) = self.uses.body(&full) {
+            let name = full.join("::");
             if !self.values.is_bound(&name) {
-                self.check_reached(path, &name);
+                self.check_reached(path, &name, body);
             }
             return;
         }
+        let before = self.refused;
         if let Some(resolved) = self.uses.resolve(path) {
             self.check_resolved(path, &resolved);
+        }
+        if self.refused == before
+            && let Some((broken, name)) = in_alias(&self.uses, &full, 4)
+        {
+            self.refuse_name(path, &format!("`{}` (with `{name}`)", full.join("::")), broken);
         }
     }
 
@@ -95,11 +102,9 @@ impl Body<'_> {
         }
     }
 
-    /// Checks the body of a function or macro of the same file that no attribute checks.
-    pub(super) fn check_reached(&mut self, tokens: impl ToTokens, name: &str) {
-        let mut seen = BTreeSet::new();
-        let found = reached(&self.uses, name, &mut seen);
-        if let Some((rule, names)) = found {
+    /// Checks the body of a function, constant or macro of the same file that no attribute checks.
+    pub(super) fn check_reached(&mut self, tokens: impl ToTokens, name: &str, body: Found) {
+        if let Some((rule, names)) = reached(body, &mut BTreeSet::new()) {
             let does = if rule.code == rules::HIDDEN_AWAIT.code { "writes" } else { "uses" };
             if self.is_async || does == "uses" {
                 self.refuse(tokens, &format!("`{name}`, which {does} `{names}`,"), rule);
@@ -108,35 +113,55 @@ impl Body<'_> {
     }
 }
 
-/// The rule that the body of something in this file breaks, and the name that breaks it.
+/// The rule that a body breaks, and the name that breaks it.
 fn reached(
-    uses: &Rc<Uses>,
-    name: &str,
-    seen: &mut BTreeSet<String>,
+    (uses, body): Found,
+    seen: &mut BTreeSet<*const uses::Body>,
 ) -> Option<(&'static Rule, String)> {
-    let body = uses.body(name).filter(|_| seen.insert(name.to_owned()))?;
+    if !seen.insert(Rc::as_ptr(&body)) {
+        return None;
+    }
     if body.awaits {
         return Some((&rules::HIDDEN_AWAIT, ".await".to_owned()));
     }
     let inner = uses.with(&body.uses);
     body.names.iter().find_map(|Name { path, kind, .. }| {
         let path = inner.without_self(path.clone());
-        let mut what = path.join("::");
-        if *kind == Kind::Macro {
-            what.push('!');
-        }
         // A constant is used by naming it; naming a function does not call it.
         let is_constant = || path[path.len() - 1].starts_with(char::is_uppercase);
-        let rule = if (*kind != Kind::Other || is_constant()) && inner.body(&what).is_some() {
-            return reached(&inner, &what, seen);
+        let next = match kind {
+            Kind::Macro => inner.own_macro(&path),
+            Kind::Other if !is_constant() => None,
+            Kind::Call | Kind::Other => inner.body(&path),
+        };
+        let (rule, what) = if let Some(next) = next {
+            return reached(next, seen);
         } else if *kind == Kind::Macro {
-            broken_macro(&path)
+            (broken_macro(&path), format!("{}!", path.join("::")))
         } else {
             let full = inner.resolve_names(path, 8).filter(|path| path.len() > 1)?;
-            what = full.join("::");
-            broken(&full, &inner).map(|broken| broken.rule)
+            (broken(&full, &inner).map(|broken| broken.rule), full.join("::"))
         };
         rule.filter(|rule| table::REACHED.iter().any(|it| it.code == rule.code))
             .map(|rule| (rule, what))
+    })
+}
+
+/// Whether a rule is about a type, so that naming the type breaks it.
+fn is_of_type(broken: &Broken) -> bool {
+    [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code)
+}
+
+/// The rule about types that a type inside an alias breaks, and the name of the type. An alias often
+/// names the error of a client, which does no harm.
+fn in_alias(uses: &Uses, path: &[String], depth: usize) -> Option<(Broken, String)> {
+    let (scope, types) = uses.alias(path).filter(|_| depth > 0)?;
+    types.iter().find_map(|inner| {
+        let direct = || {
+            let full = scope.resolve_names(inner.clone(), 8).filter(|full| full.len() > 1)?;
+            let broken = broken(&full, scope).filter(is_of_type)?;
+            Some((broken, full.join("::")))
+        };
+        direct().or_else(|| in_alias(scope, inner, depth - 1))
     })
 }

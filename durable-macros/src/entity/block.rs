@@ -1,5 +1,7 @@
 //! An `impl` block of operations, in the user's own tokens.
 
+use std::rc::Rc;
+
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -9,12 +11,17 @@ use syn::{
 };
 
 use crate::ast::last_name;
+use crate::source;
+use crate::syntax::ungroup;
+use crate::uses::Uses;
 
 pub(super) struct Block<'a> {
     pub(super) item: &'a ItemImpl,
     /// The name of the type; none if it has no name.
     pub(super) ident: Option<&'a Ident>,
     pub(super) operations: Vec<Operation<'a>>,
+    /// What the names in it mean.
+    pub(super) uses: Rc<Uses>,
 }
 
 /// A method with a `self`.
@@ -33,7 +40,9 @@ impl<'a> Block<'a> {
             ImplItem::Fn(method) => Operation::new(method, &item.self_ty),
             _ => None,
         };
-        Self { item, ident, operations: item.items.iter().filter_map(method).collect() }
+        let operations = item.items.iter().filter_map(method).collect();
+        let uses = ident.map(|ident| source::around_block(ident, item)).unwrap_or_default();
+        Self { item, ident, operations, uses }
     }
 
     /// The function of this name in the block, whether it is an operation or not.
@@ -58,8 +67,9 @@ impl<'a> Operation<'a> {
             fn operation() {}
         );
         (item.attrs, item.vis, item.sig) = (attrs.clone(), vis.clone(), sig.clone());
+        ungroup(&mut item.sig);
         let mut outside = item.clone();
-        let sig = replace_self(sig.to_token_stream(), entity);
+        let sig = replace_self(item.sig.to_token_stream(), entity);
         // If `Self` cannot be replaced here, the compiler reports it.
         if let Ok(sig) = syn::parse2::<Signature>(sig) {
             outside.sig = sig;

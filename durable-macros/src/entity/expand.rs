@@ -72,6 +72,7 @@ pub(super) fn block(
         // The library requires these signatures, so lints about them do not help the user.
         #[allow(
             clippy::future_not_send,
+            clippy::missing_const_for_fn,
             clippy::missing_errors_doc,
             clippy::missing_panics_doc,
             clippy::must_use_candidate,
@@ -208,7 +209,7 @@ impl Expansion<'_> {
             item = for_callers(item);
         }
         expose(&mut item, handle);
-        let function = Function::new(Kind::Operation, &item);
+        let function = Function::new(Kind::Operation, &item, &self.block.uses);
         let owner = Self::owner(index);
         let span = function.result_span();
         let private = private(span);
@@ -238,7 +239,7 @@ impl Expansion<'_> {
             fn delete(&self) {}
         };
         expose(&mut item, handle);
-        let function = Function::new(Kind::Operation, &item);
+        let function = Function::new(Kind::Operation, &item, &self.block.uses);
         let types = [quote!(()), quote!(#private::Error)];
         let returns = handle.returns(Span::call_site(), &types, krate);
         if self.is_broken {
@@ -331,8 +332,10 @@ impl Expansion<'_> {
         let (private, entity) = (private(Span::call_site()), &self.entity);
         let mut states = Vec::new();
         for operation in &self.operations {
-            let (all, function) =
-                (conditions(&operation.item), Function::new(Kind::Operation, &operation.outside));
+            let (all, function) = (
+                conditions(&operation.item),
+                Function::new(Kind::Operation, &operation.outside, &self.block.uses),
+            );
             for state in Inputs::new(&function).states() {
                 let state = quote!(#(#all)* <#state as #private::Shared>::TYPE);
                 // A state that several operations need is listed once.
@@ -367,7 +370,7 @@ impl Expansion<'_> {
         let names = self.operations.iter().map(|operation| operation.name());
         let reads = self.operations.iter().map(|operation| operation.reads());
         let parameters = self.operations.iter().map(|operation| {
-            let function = Function::new(Kind::Operation, &operation.outside);
+            let function = Function::new(Kind::Operation, &operation.outside, &self.block.uses);
             Inputs::new(&function).described()
         });
         let owners: Vec<_> = (0..self.operations.len()).map(Self::owner).collect();
@@ -423,7 +426,7 @@ impl Expansion<'_> {
         owner: &Ident,
         conditions: &[&Attribute],
     ) -> TokenStream {
-        let function = Function::new(Kind::Operation, &operation.outside);
+        let function = Function::new(Kind::Operation, &operation.outside, &self.block.uses);
         let inputs = Inputs::of_operation(&function, owner.clone(), &self.entity);
         let (codecs, runner) = (inputs.codecs(), inputs.runner());
         let outcome = outcome_of(owner, &function);

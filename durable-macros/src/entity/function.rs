@@ -21,7 +21,7 @@ use crate::expand::input::Inputs;
 use crate::expand::{conditions, hidden_types, outcome_of, twin};
 use crate::fallback::for_body;
 use crate::paths::{Crate, private};
-use crate::valid;
+use crate::{source, valid};
 
 pub(super) fn function(
     item: &ItemFn,
@@ -29,7 +29,8 @@ pub(super) fn function(
     mut errors: Errors,
     code_hash: u64,
 ) -> TokenStream {
-    let function = Function::new(Kind::Entity, item);
+    let uses = source::around(&item.sig.ident, &item.block);
+    let function = Function::new(Kind::Entity, item, &uses);
     valid::check(&function, &mut errors);
     if let Some(initial) = &options.initial {
         errors.on(
@@ -45,7 +46,7 @@ pub(super) fn function(
     let conditions = conditions(item);
     let body = if errors.is_empty() { item.clone() } else { for_body(Kind::Entity, item.clone()) };
     let hidden = if errors.is_empty() { hidden_types(&function) } else { None };
-    let twin = twin(&Function::new(Kind::Entity, &body), hidden.as_ref());
+    let twin = twin(&Function::new(Kind::Entity, &body, &uses), hidden.as_ref());
     let (entry, runs) = if errors.is_empty() {
         let inputs = Inputs::new(&function);
         let states = inputs.states();

@@ -20,7 +20,7 @@ use crate::ast::Kind;
 use crate::attr::Options;
 use crate::errors::Errors;
 use crate::hash;
-use crate::syntax::keyword;
+use crate::syntax::{keyword, ungroup};
 
 /// Expands the attribute.
 pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream {
@@ -42,7 +42,10 @@ pub(crate) fn entity(options: TokenStream, tokens: &TokenStream) -> TokenStream 
             );
             unchanged(&errors, tokens)
         }
-        Ok(Item::Fn(item)) => function::function(&item, options, errors, code_hash),
+        Ok(Item::Fn(mut item)) => {
+            ungroup(&mut item.sig);
+            function::function(&item, options, errors, code_hash)
+        }
         Ok(other) => {
             errors.on(
                 keyword(&other),

@@ -6,6 +6,7 @@ use syn::{GenericParam, Generics, Ident, ImplItem, LitStr, Receiver, ReceiverKin
 use super::block::{Block, Operation};
 use crate::ast::{Function, Kind};
 use crate::errors::Errors;
+use crate::syntax::is_condition;
 use crate::valid::{LIFETIME, Unstorable, unstorable};
 
 /// The longest name that leaves room for the two `@` in an id.
@@ -21,7 +22,7 @@ pub(super) fn check(block: &Block<'_>, errors: &mut Errors) {
     check_names(block, errors);
     for operation in &block.operations {
         check_receiver(operation.receiver, &operation.item.sig.generics, errors);
-        let function = Function::new(Kind::Operation, &operation.item);
+        let function = Function::new(Kind::Operation, &operation.item, &block.uses);
         crate::valid::check(&function, errors);
     }
 }
@@ -135,7 +136,7 @@ fn check_names(block: &Block<'_>, errors: &mut Errors) {
 
 /// Whether it has a `cfg` condition.
 pub(super) fn is_conditional(operation: &Operation<'_>) -> bool {
-    operation.item.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"))
+    operation.item.attrs.iter().any(is_condition)
 }
 
 fn check_receiver(receiver: &Receiver, declared: &Generics, errors: &mut Errors) {

@@ -15,14 +15,16 @@ pub(crate) mod input;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, FnArg, Ident, ItemFn, Meta, Signature, Type, Visibility, parse_quote};
+use syn::{
+    Attribute, FnArg, Ident, ItemFn, Meta, PatType, Signature, Type, Visibility, parse_quote,
+};
 
 use self::input::Inputs;
 use crate::ast::{Function, Kind, Output, Role, generic_arguments, last_name};
 use crate::attr::Options;
 use crate::names;
 use crate::paths::{Crate, private};
-use crate::syntax::ends;
+use crate::syntax::{ends, is_condition};
 
 /// The expansion of a function that follows all rules.
 pub(crate) fn expand(function: &Function<'_>, options: Options, code_hash: u64) -> TokenStream {
@@ -95,8 +97,10 @@ pub(crate) fn constructor(
     let receiver = sig.receiver().map(|receiver| quote!(#receiver,));
     let parameters = function.parameters.iter().enumerate().filter_map(|(index, parameter)| {
         let name = input::name(index, parameter)?;
-        let ty = &parameter.argument.ty;
-        Some(quote!(#name: #ty))
+        let PatType { attrs, ty, .. } = parameter.argument;
+        // An error, of which callers should not hear.
+        let conditions = attrs.iter().filter(|attribute| is_condition(attribute));
+        Some(quote!(#(#conditions)* #name: #ty))
     });
     let bounds = &generics.where_clause;
     let body = quote_spanned!(ident.span()=> { #body });
@@ -122,7 +126,7 @@ pub(crate) fn constructor(
 /// type of a `pub` type may not be that type. So the twin gets a type parameter that defaults to
 /// these types, which makes it as private as they are.
 pub(crate) fn hidden_types(function: &Function<'_>) -> Option<TokenStream> {
-    /// Types that are never private.
+    /// Types of the standard library and of `durable`.
     const PUBLIC: [&str; 26] = [
         "Box", "Error", "Option", "PathBuf", "Result", "String", "Vec", "bool", "char", "durable",
         "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "std", "string", "u128", "u16",
@@ -136,9 +140,11 @@ pub(crate) fn hidden_types(function: &Function<'_>) -> Option<TokenStream> {
         Output::Unit => input,
         Output::Plain(ty) | Output::Result(ty) => quote!((#input, #ty)),
     };
-    let names = names::names(&types);
     let is_public = |name: &String| PUBLIC.contains(&name.as_str());
-    (!names.iter().flat_map(|name| &name.path).all(is_public)).then_some(types)
+    let are_public = names::names(&types)
+        .iter()
+        .all(|name| name.path.iter().all(is_public) && function.uses.is_of_library(&name.path));
+    (!are_public).then_some(types)
 }
 
 /// A type parameter with these types as its default, and a field that uses it.
@@ -237,7 +243,7 @@ fn is_for_callers(attribute: &Attribute) -> bool {
 
 /// The `cfg` attributes of the function.
 pub(crate) fn conditions(item: &ItemFn) -> Vec<&Attribute> {
-    item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
+    item.attrs.iter().filter(|attribute| is_condition(attribute)).collect()
 }
 
 /// The types of the output, and how it is recorded.

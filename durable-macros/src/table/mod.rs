@@ -59,14 +59,38 @@ pub(crate) const GLOBS: &[(&str, &[&str])] = &[
     ("std::sync::mpsc", &["channel", "sync_channel"]),
     (
         "std::thread",
-        &["available_parallelism", "current", "park", "scope", "sleep", "spawn", "yield_now"],
+        &[
+            "available_parallelism",
+            "current",
+            "park",
+            "scope",
+            "sleep",
+            "sleep_ms",
+            "spawn",
+            "yield_now",
+        ],
     ),
     ("tokio", &["join", "spawn", "try_join"]),
     ("tokio::fs", &["File", "read", "read_dir", "read_to_string", "write"]),
     ("tokio::task", &["block_in_place", "spawn", "spawn_blocking", "spawn_local", "yield_now"]),
     ("tokio::time", &["interval", "interval_at", "sleep", "sleep_until", "timeout", "timeout_at"]),
     ("rand", &["random", "random_bool", "random_range", "rng", "thread_rng"]),
-    ("rand::prelude", &["random", "random_bool", "random_range", "rng", "thread_rng"]),
+    (
+        "rand::prelude",
+        &[
+            "SmallRng",
+            "StdRng",
+            "ThreadRng",
+            "random",
+            "random_bool",
+            "random_range",
+            "rng",
+            "thread_rng",
+        ],
+    ),
+    ("rand::rngs", &["OsRng", "SmallRng", "StdRng", "SysRng", "ThreadRng"]),
+    ("tracing", LOGS),
+    ("log", LOGS),
     ("futures::future", &["join", "join_all", "select", "select_all", "try_join", "try_join_all"]),
 ];
 
@@ -109,6 +133,9 @@ pub(crate) const MODULES: &[&str] = &[
     "env", "fs", "future", "io", "mpsc", "net", "os", "process", "runtime", "signal", "sync",
     "task", "thread",
 ];
+
+/// The crates of log macros.
+pub(crate) const LOGGERS: &[&str] = &["log", "tracing"];
 
 /// Log macros, which are allowed and made silent in a replay.
 pub(crate) const LOGS: &[&str] = &["trace", "debug", "info", "warn", "error", "event", "log"];

@@ -5,11 +5,13 @@ use std::rc::Rc;
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{
-    Attribute, Block, Expr, ImplItem, ImplItemConst, ImplItemFn, Item, ItemConst, ItemFn, ItemImpl,
-    ItemUse, Signature, Type, UseTree,
+    Attribute, Block, Expr, ImplItem, ImplItemConst, ImplItemFn, Item, ItemConst, ItemExternCrate,
+    ItemFn, ItemImpl, ItemType, ItemUse, Signature, Type, UseTree,
 };
 
 use super::{Body, Place, Uses, looks_into, segments};
+use crate::names::names;
+use crate::table;
 use crate::truth::is_true;
 
 impl Uses {
@@ -20,21 +22,9 @@ impl Uses {
                 return;
             }
             Item::Use(ItemUse { tree, .. }) => return self.add_tree(tree, &mut Vec::new()),
-            Item::Type(alias) => {
-                let mut ty = &*alias.ty;
-                while let Type::Reference(reference) = ty {
-                    ty = &reference.elem;
-                }
-                if let Type::Path(ty) = ty {
-                    let path = segments(&ty.path);
-                    self.known.insert(alias.ident.to_string(), path);
-                }
-                return;
-            }
+            Item::Type(alias) => return self.add_alias(alias),
             Item::ExternCrate(item) => {
-                if let Some((_, name)) = item.rename.as_ref().filter(|_| item.ident != "self") {
-                    self.known.insert(name.to_string(), vec![item.ident.to_string()]);
-                }
+                self.add_extern_crate(item);
                 return;
             }
             Item::Macro(item) => return self.add_macro(item),
@@ -63,6 +53,33 @@ impl Uses {
             _ => return,
         };
         self.own.insert(own.to_string());
+    }
+
+    fn add_alias(&mut self, alias: &ItemType) {
+        let name = alias.ident.to_string();
+        let paths = names(&alias.ty.to_token_stream()).into_iter().map(|name| name.path);
+        self.aliases.insert(name.clone(), Rc::new(paths.collect()));
+        let mut ty = &*alias.ty;
+        while let Type::Reference(reference) = ty {
+            ty = &reference.elem;
+        }
+        if let Type::Path(ty) = ty {
+            self.known.insert(name, segments(&ty.path));
+        } else {
+            self.own.insert(name);
+        }
+    }
+
+    fn add_extern_crate(&mut self, item: &ItemExternCrate) {
+        let name = item.ident.to_string();
+        // Only its macros: `#[macro_use] extern crate log;`
+        let has_macros = item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_use"));
+        if has_macros && table::LOGGERS.contains(&name.as_str()) {
+            self.globs.push(vec![name.clone()]);
+        }
+        if let Some((_, renamed)) = item.rename.as_ref().filter(|_| name != "self") {
+            self.known.insert(renamed.to_string(), vec![name]);
+        }
     }
 
     fn add_body(

@@ -1,16 +1,16 @@
 //! What the names in a function mean, according to the `use`s, aliases and items around it.
 
 mod add;
+mod bodies;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::{Attribute, Block, Item, Path, Stmt};
 
-use crate::names::{self, Name};
-use crate::syntax::find;
+pub(crate) use self::bodies::{Body, Found};
 use crate::table;
 
 /// Names and what they mean.
@@ -18,6 +18,8 @@ use crate::table;
 pub(crate) struct Uses {
     /// Imports and aliases: their names here, and the paths that they stand for.
     known: BTreeMap<String, Vec<String>>,
+    /// Aliases, and the paths in the types that they stand for.
+    aliases: BTreeMap<String, Rc<Vec<Vec<String>>>>,
     /// Names that are defined here.
     own: BTreeSet<String>,
     /// The `static`s of the file.
@@ -48,24 +50,6 @@ pub(crate) enum Place {
     Impl(Option<String>),
     /// The body of another function.
     Block,
-}
-
-/// The body of a function, a constant or a macro that no attribute of ours checks.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) names: Vec<Name<()>>,
-    pub(crate) awaits: bool,
-    pub(crate) uses: Uses,
-}
-
-impl Body {
-    fn of(tokens: &TokenStream, uses: Uses) -> Rc<Self> {
-        let found = names::names(tokens).into_iter();
-        let names: Vec<_> =
-            found.map(|Name { path, kind, .. }| Name { path, kind, tokens: () }).collect();
-        let awaits = find("await", tokens).is_some();
-        Rc::new(Self { names, awaits, uses })
-    }
 }
 
 impl Uses {
@@ -103,9 +87,10 @@ impl Uses {
     /// Whether there are no names.
     fn is_empty(&self) -> bool {
         let Self { known, own, statics, globs, modules, bodies, .. } = self;
-        let Self { activities, truths, place, outside: _, file: _, .. } = self;
+        let Self { aliases, activities, truths, place, outside: _, file: _, .. } = self;
         let sets = [own, statics, activities, truths];
         known.is_empty()
+            && aliases.is_empty()
             && sets.iter().all(|set| set.is_empty())
             && globs.is_empty()
             && modules.is_empty()
@@ -117,12 +102,15 @@ impl Uses {
     fn extend(&mut self, inner: &Self) {
         for (name, path) in &inner.known {
             self.own.remove(name);
+            self.aliases.remove(name);
             self.known.insert(name.clone(), path.clone());
         }
         for name in &inner.own {
             self.known.remove(name);
+            self.aliases.remove(name);
             self.own.insert(name.clone());
         }
+        self.aliases.extend(inner.aliases.clone());
         self.statics.extend(inner.statics.iter().cloned());
         self.globs.extend(inner.globs.iter().cloned());
         self.modules.extend(inner.modules.clone());
@@ -194,7 +182,7 @@ impl Uses {
             match place.1 {
                 // A glob import of a module of this file. `crate` is this file only if it is the
                 // crate's root.
-                [_] if glob.len() > 1 || glob[0] != "crate" => {
+                [_] if glob.len() != 1 || glob[0] != "crate" => {
                     depth > 0 && !std::ptr::eq(place.0, self) && place.0.may_hide(depth - 1)
                 }
                 _ => match self.resolve_names(glob.clone(), 8) {
@@ -205,28 +193,10 @@ impl Uses {
         })
     }
 
-    /// Whether a path may lead to `durable`. A type that is defined in this file does not.
-    pub(crate) fn is_of_durable(&self, path: &Path) -> bool {
-        let path = segments(path);
-        let is_defined =
-            |uses: &Self, name: &str| uses.own.contains(name) && !uses.known.contains_key(name);
-        match (self.place(&path), &path[..]) {
-            (Some((place, [name])), _) => !is_defined(place, name),
-            (None, [name]) => !is_defined(self, name) && !self.is_own_by_glob(name),
-            _ => true,
-        }
-    }
-
     /// The names that are imported.
     #[cfg(test)]
     pub(crate) fn brought(&self) -> impl Iterator<Item = String> {
         self.known.keys().cloned()
-    }
-
-    /// The body of the function, constant or macro of this name.
-    pub(crate) fn body(&self, name: &str) -> Option<&Rc<Body>> {
-        let first = name.split("::").next().unwrap_or_default();
-        self.bodies.get(name).filter(|_| !self.known.contains_key(first))
     }
 
     /// The module of this file with which a path begins, and the rest of the path.
@@ -239,11 +209,6 @@ impl Uses {
             name => self.modules.get(name).map(|module| &**module),
         };
         place.map(|place| (place, rest))
-    }
-
-    /// Whether a macro of this name is defined here.
-    pub(crate) fn is_own_macro(&self, path: &Path) -> bool {
-        path.get_ident().is_some_and(|name| self.own.contains(&format!("{name}!")))
     }
 
     /// The full path; none if the name is defined by the user.

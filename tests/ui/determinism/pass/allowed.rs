@@ -71,6 +71,39 @@ async fn tail(ctx: &OrchestrationContext) -> bool {
     many
 }
 
+#[orchestrator]
+async fn unary(ctx: &OrchestrationContext) -> bool {
+    #[durable::allow(DURABLE0006, reason = "in a test only")]
+    !std::env::args().any(|argument| argument == "--prod")
+}
+
+#[orchestrator]
+async fn dereferenced(ctx: &OrchestrationContext) -> u32 {
+    #[durable::allow(DURABLE0022, reason = "never looped over")]
+    *HashMap::from([("tea", 1)]).get("tea").unwrap_or(&0)
+}
+
+#[orchestrator]
+async fn indexed(ctx: &OrchestrationContext) -> u32 {
+    #[durable::allow(DURABLE0022, reason = "never looped over")]
+    HashMap::from([("tea", 1)])["tea"]
+}
+
+#[orchestrator]
+async fn compared(ctx: &OrchestrationContext) -> bool {
+    #[durable::allow(DURABLE0006, reason = "in a test only")]
+    std::env::args().count() as u32 == 1
+}
+
+#[orchestrator]
+async fn borrowed(ctx: &OrchestrationContext) -> usize {
+    let count = {
+        #[durable::allow(DURABLE0006, reason = "in a test only")]
+        &std::env::args().count()
+    };
+    *count
+}
+
 #[durable::allow(DURABLE0001, reason = "the clock is only looked at")]
 #[durable::helper]
 async fn helper() {
@@ -95,5 +128,6 @@ impl Shop {
 
 fn main() {
     drop((above(), below(), around(HashMap::new()), statements(), item(), tail()));
+    drop((unary(), dereferenced(), indexed(), compared(), borrowed()));
     drop((helper(), Shop.open(), Shop.is_test()));
 }

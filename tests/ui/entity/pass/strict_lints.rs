@@ -3,6 +3,7 @@
 
 #![deny(warnings, missing_docs, unreachable_pub)]
 #![forbid(unsafe_code)]
+#![deny(clippy::missing_const_for_fn)]
 #![deny(
     ambiguous_negative_literals,
     elided_lifetimes_in_paths,
@@ -47,6 +48,11 @@ impl Counter {
         Ok(*prices + i64::try_from(ctx.batch_size())?)
     }
 
+    /// Could be a constant function.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tells.
     pub fn get(&self) -> i64 {
         self.0.iter().sum()
@@ -83,7 +89,7 @@ mod shadowed {
         all: [u8; 2],
     }
 
-    fn names() -> Names {
+    const fn names() -> Names {
         Names { all: [1, 2] }
     }
 

@@ -29,6 +29,12 @@ enum Cancelled {
 #[allow(non_camel_case_types)]
 struct r#move(u32);
 
+#[deprecated]
+#[durable::event]
+#[derive(Serialize, Deserialize)]
+#[allow(dead_code)]
+struct Outdated;
+
 #[durable::event]
 #[cfg(any())]
 struct NotThere;
