@@ -22,16 +22,15 @@ impl Uses {
         if self.is_own(&path) {
             return false;
         }
-        let first = path.first();
-        let first = first.and_then(|first| self.known.get(first)?.first()).or(first);
+        let imported = path.first().and_then(|first| self.known.get(first));
+        let written = imported.filter(|_| path.len() == 1).unwrap_or(&path).clone();
+        let is_named = |path: &[String]| path.last().is_some_and(|last| last == "Path");
         // A module above, in another file, may have imported it; other modules rarely export it.
+        let first = imported.unwrap_or(&path).first();
         let is_elsewhere = first.is_some_and(|first| first == "crate");
         match self.resolve_names(path, DEPTH) {
-            Some(full) => {
-                let is_named = full.last().is_some_and(|last| last == "Path");
-                is_named && (full.len() == 1 || full[0] == "std")
-            }
-            None => !is_elsewhere,
+            Some(full) => is_named(&full) && (full.len() == 1 || full[0] == "std"),
+            None => is_named(&written) && !is_elsewhere,
         }
     }
 
@@ -106,6 +105,10 @@ mod tests {
         assert!(!is_std("mod graph { pub struct Path; } use graph::Path;", "Path"));
         assert!(!is_std("mod graph { pub struct Path; } use graph::*;", "Path"));
         assert!(!is_std("", "std::path::PathBuf"));
+        assert!(!is_std("use super::Order;", "Order"));
+        assert!(!is_std("use super::Path as Route; use super::Order as Path;", "Path"));
+        assert!(is_std("use super::Path as Route;", "Route"));
+        assert!(!is_std("use some_crate::{Order, Url};", "Url"));
     }
 
     #[test]
