@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use durable::client::{FollowedEvent, InstanceHandle};
+use durable::client::{FollowedEvent, HubError, InstanceHandle};
 use durable::protocol::{ExecutionId, HistoryEvent, InstanceId};
 use durable::store::Store;
 
@@ -83,7 +83,12 @@ pub(super) async fn follow_history(
     let id = instance.instance_id().as_str();
     let mut history = instance.follow_history(0);
     let mut last: Option<FollowedEvent> = None;
-    while let Ok(next) = history.try_next().await {
+    loop {
+        let next = match history.try_next().await {
+            Ok(next) => next,
+            // The instance was purged, or the hub has stopped.
+            Err(error) => return has_shut_down(&instance, &error).await,
+        };
         // A rewind may have removed events since they were read.
         let is_unchanged = !committed.was_rewound(id);
         let Some(event) = next else {
@@ -105,8 +110,13 @@ pub(super) async fn follow_history(
         follower.receives(instance.instance_id(), &event);
         last = Some(event);
     }
-    // The instance was purged, or the hub has stopped.
-    Ok(())
+}
+
+/// A hub that is said to have shut down answers nothing more.
+async fn has_shut_down(instance: &InstanceHandle, error: &HubError) -> Checked {
+    let is_open = matches!(error, HubError::ShutDown) && instance.status().await.is_ok();
+    let id = instance.instance_id();
+    holds(!is_open, || format!("I29 who follows {id} is told of a shutdown, and the hub is open"))
 }
 
 /// What is recorded from this event on, or from so many events later, if it is still the same history.
@@ -127,11 +137,18 @@ fn recorded(
 pub(super) async fn watch_status(instance: InstanceHandle, committed: Committed) -> Checked {
     let id = instance.instance_id().as_str();
     let mut place = committed.last_custom_status(id);
-    let Ok(mut watch) = instance.watch_custom_status::<u8>().await else { return Ok(()) };
-    while let Ok(Some(status)) = watch.next().await {
+    let mut watch = match instance.watch_custom_status::<u8>().await {
+        Ok(watch) => watch,
+        Err(error) => return has_shut_down(&instance, &error).await,
+    };
+    loop {
+        let status = match watch.next().await {
+            Ok(Some(status)) => status,
+            Ok(None) => return Ok(()),
+            Err(error) => return has_shut_down(&instance, &error).await,
+        };
         let found = committed.custom_status(id, place, status);
         let told = || format!("I29 custom status {status} of {id} is delivered out of order");
         place = found.ok_or_else(told)? + 1;
     }
-    Ok(())
 }
