@@ -110,8 +110,8 @@ impl Draft {
     }
 
     /// Takes out the writes of partitions that were lost. Messages to them are sent to their next
-    /// owners, in the order of all messages. The store names all partitions that were lost, so the others need not be checked again
-    /// for their replies.
+    /// owners, in the order of all messages. The store names all partitions that were lost, so the
+    /// others need not be checked again for their replies.
     pub(super) fn without(self, lost: &[PartitionId]) -> Self {
         let stays = |partition: &PartitionId| !lost.contains(partition);
         let Self { mut commit, routes, sent, receivers, answering, taking, has_replies: _ } = self;
