@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use crate::backup::Load;
 use crate::check::{self, Case, Finding};
 use crate::disk_full::SmallDisk;
+use crate::small_segments;
 use crate::work::{self, Size, Step, Work};
 
 /// The environment variable with the task of a child, as JSON.
@@ -42,6 +43,8 @@ pub(crate) enum Task {
     Backup(Load),
     /// Fills the small disk on which its folder is.
     FillDisk(SmallDisk),
+    /// Opens a tree with small segments on the small disk on which this folder is.
+    OpenWithoutRoom(PathBuf),
 }
 
 /// Some of the steps of a [`Work`], done to the store in `ROOT/hub` by one process.
@@ -82,6 +85,7 @@ pub(crate) fn run() {
         },
         Task::Backup(load) => load.run(),
         Task::FillDisk(disk) => disk.fill().unwrap(),
+        Task::OpenWithoutRoom(disk) => small_segments::open_without_room(&disk),
     }
 }
 

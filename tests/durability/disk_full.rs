@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::child::{self, Task};
 use crate::seed::Random;
 
-const MIB: usize = 1024 * 1024;
+pub(crate) const MIB: usize = 1024 * 1024;
 const DISK: &str = "256m";
 /// The size of other files on the disk, which are removed later.
 const BALLAST: usize = 128 * MIB;
@@ -175,7 +175,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> Result<T> {
 
 /// Runs a command in a process in which a small disk is mounted on `folder`. If that is not
 /// possible, prints so and returns `None`.
-fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
+pub(crate) fn on_small_disk(folder: &Path, command: &Command) -> Option<Output> {
     let mount = format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && exec \"$@\"");
     let run = |flags: &str, command: &Command| {
         let mut run = Command::new("unshare");

@@ -21,6 +21,7 @@ mod power_loss;
 mod seed;
 mod segments;
 mod shim;
+mod small_segments;
 mod snapshot;
 mod trace;
 mod work;

@@ -14,14 +14,11 @@ use crate::check::{Case, Finding};
 use crate::child::{self, End, Judge, Marks, Session};
 use crate::disk::Disk;
 use crate::seed::{self, Random};
-use crate::segments;
 use crate::shim::Shim;
 use crate::snapshot::Snapshot;
 use crate::trace::{self, Deed, Entry};
 use crate::work::{Size, Step, Work};
-
-/// sled's configuration of a tree with segments of 512 KiB.
-const SMALL_SEGMENTS: &[u8] = include_bytes!("../compat/folders/v1/closed/sled/conf");
+use crate::{segments, small_segments};
 
 /// A run of the work, and the faults found after crashes.
 struct Trial {
@@ -60,11 +57,10 @@ impl Trial {
     /// Does the first steps in a tree with small segments, as those of version 0.1 were.
     fn in_a_tree_of_an_earlier_version(self) -> Self {
         let root = self.shim.root();
-        let tree = root.join("hub/sled");
-        fs::create_dir_all(&tree).unwrap();
-        fs::write(tree.join("conf"), SMALL_SEGMENTS).unwrap();
+        let hub = root.join("hub");
+        small_segments::prepare(&hub);
         self.shim.run(self.session(root, self.steps / 4, End::Killed), None);
-        assert_eq!(fs::read(tree.join("conf")).unwrap(), SMALL_SEGMENTS);
+        assert!(small_segments::has_small_segments(&hub));
         fs::remove_file(self.shim.trace()).unwrap();
         self
     }
@@ -84,7 +80,7 @@ impl Trial {
         }
         let done = Marks { acknowledged: steps, issued: steps, ..Marks::default() };
         assert_eq!(Marks::of(root), done, "the work is done without an error");
-        assert_ne!(fs::read(root.join("hub/sled/conf")).unwrap(), SMALL_SEGMENTS);
+        assert!(!small_segments::has_small_segments(&root.join("hub")));
         let entries = trace::read(self.shim.trace());
         explains(&entries, Disk::holding(&start), root);
         let faults = segments::faults(&entries, root);
