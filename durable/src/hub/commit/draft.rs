@@ -44,7 +44,6 @@ impl Draft {
                 void(write);
             } else {
                 draft.add(write, mailboxes, is_shared);
-                pause!();
             }
         }
         draft.commit.owners.sort_unstable();
@@ -62,6 +61,8 @@ impl Draft {
         commit.consumed.extend(consumed.into_iter().map(|id| (partition, id)));
         commit.purged.extend(purged.into_iter().map(|id| (partition, id)));
         for message in messages {
+            // A partition may be lost between two messages to it.
+            pause!();
             let target = mailboxes.partition(&message.instance_id);
             // A partition keeps its messages to itself, also while it is leaving: what is acknowledged
             // is then before what its next owner is asked.
