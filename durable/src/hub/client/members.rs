@@ -42,11 +42,9 @@ impl TaskHub {
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
-    /// # use durable::testing::MemoryCluster;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
-    /// # let store = MemoryCluster::default().node();
-    /// let hub = TaskHub::builder().store(store).open().await?;
+    /// # let hub = TaskHub::builder().in_memory().open().await?;
     /// for parked in hub.members().await?.parked {
     ///     println!("partition {}: {}", parked.partition, parked.reason);
     ///     hub.retry_partition(parked.partition).await?;
@@ -76,10 +74,10 @@ impl TaskHub {
     /// ```standalone_crate
     /// # use durable::prelude::*;
     /// # use durable::protocol::PartitionId;
-    /// # use durable::testing::MemoryCluster;
+    /// # #[cfg(feature = "testing")]
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
-    /// # let store = MemoryCluster::default().node();
+    /// # let store = durable::testing::MemoryCluster::default().node();
     /// let hub = TaskHub::builder().store(store).node_name("worker-1").open().await?;
     /// hub.pin_partition(PartitionId(3), Some("worker-1")).await?;
     /// assert_eq!(hub.members().await?.pinned[0].node, "worker-1");
@@ -87,6 +85,8 @@ impl TaskHub {
     /// # hub.shutdown().await?;
     /// # Ok(())
     /// # }
+    /// # #[cfg(not(feature = "testing"))]
+    /// # fn main() {}
     /// ```
     ///
     /// # Errors
