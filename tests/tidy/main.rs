@@ -318,7 +318,7 @@ fn ci_runs_the_test_command_of_the_readme() {
     let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
     let command = "cargo test";
     assert!(readme.lines().any(|line| line == command), "README.md lacks `{command}`");
-    assert!(ci.lines().any(|line| line == command), ".ci/run lacks `{command}`");
+    assert!(ci.lines().any(|line| line.trim() == command), ".ci/run lacks `{command}`");
 }
 
 /// Phrases that make a reader guess who does what. CONTRIBUTING says what to write instead.
