@@ -112,7 +112,9 @@ pages! {
     instances: "guide/instances.md", ["TaskHub", "InstanceHandle", "OrchestrationHandle", "client::InstanceQuery"];
     schedules: "guide/schedules.md", ["schedule::Schedule", "schedule::ScheduleHandle", "TaskHub::create_schedule"];
     http_calls: "guide/http_calls.md" with "http", ["OrchestrationContext", "client::TaskHubBuilder"];
-    testing: "guide/testing.md" with "testing", ["client::TaskHubBuilder::in_memory", "client::TaskHubBuilder::verify_replay"];
+    testing: "guide/testing.md" with "testing", [
+        "client::TaskHubBuilder::in_memory", "client::TaskHubBuilder::verify_replay"
+    ];
     changing_code: "guide/changing_code.md", [
         "OrchestrationContext::patched", "client::VersionMatch", "client::TaskHubBuilder::verify_on_open"
     ];

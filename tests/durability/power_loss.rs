@@ -54,7 +54,7 @@ impl Trial {
         Session { root: root.to_owned(), seed, size: Size::Large, steps, to, end }
     }
 
-    /// Does the first steps in a tree with small segments, as those of version 0.1 were.
+    /// Does the first steps in a tree with small segments, as earlier builds of version 0.1 made.
     fn in_a_tree_of_an_earlier_version(self) -> Self {
         let root = self.shim.root();
         let hub = root.join("hub");

@@ -1,5 +1,5 @@
-//! A tree with small segments, as those of version 0.1 are, on a disk without space for its copy:
-//! the folder opens nevertheless, and the tree is copied once the disk has the space.
+//! A tree with small segments, as earlier builds of version 0.1 made, on a disk without space for
+//! its copy: the folder opens nevertheless, and the tree is copied once the disk has the space.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::disk_full::{MIB, on_small_disk};
 use crate::work::{self, Size, Work};
 
 /// sled's configuration of a tree with segments of 512 KiB.
-pub(crate) const SMALL_SEGMENTS: &[u8] = include_bytes!("../compat/folders/v1/closed/sled/conf");
+const SMALL_SEGMENTS: &[u8] = include_bytes!("../compat/folders/v1/closed/sled/conf");
 
 const STEPS: usize = 100;
 /// Enough to open a folder, and too little to copy its tree before that.

@@ -49,9 +49,9 @@ impl SledStore {
     }
 }
 
-/// Gives a tree that version 0.1 has made the larger segments of new trees, because a power failure
-/// may damage a tree with small ones (`docs/design.md`, assumption 9). Without enough space for the
-/// copy, the tree stays as it is until the folder is opened again.
+/// Gives a tree of an earlier build of version 0.1 the larger segments of new trees, because a power
+/// failure may damage a tree with small ones (`docs/design.md`, assumption 9). Without enough space
+/// for the copy, the tree stays as it is until the folder is opened again.
 pub(super) fn enlarge_segments(folder: &Folder, options: &SledOptions) -> Result<(), StoreError> {
     // Without a log, the creation of the tree was interrupted, and it may be unreadable.
     if !tree::has_small_segments(&options.disk, &folder.tree()) || !folder.has_log()? {

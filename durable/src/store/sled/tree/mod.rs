@@ -140,8 +140,8 @@ impl Tree {
     }
 }
 
-/// Whether the tree at this path was made by version 0.1, which used sled's default for the size of
-/// segments.
+/// Whether the tree at this path was made by an earlier build of version 0.1, which used sled's
+/// default for the size of segments.
 pub(super) fn has_small_segments(disk: &Disk, path: &Path) -> bool {
     match disk {
         Disk::System => sled::has_small_segments(path),
