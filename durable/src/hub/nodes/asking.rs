@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 
 use super::node::Nodes;
-use super::wire::{self, Ask, Decode, SendAsk};
+use super::wire::{self, ClientRequest, Decode, SendRequest};
 use crate::hub::admission::Permit;
 use crate::hub::drive::Place;
 use crate::hub::error::HubError;
@@ -17,8 +17,8 @@ use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, ParkedPartition, RequestId, StoreError, chain};
 
-/// A request that is sent to another node if no partition of this one replies to it.
-struct Request {
+/// Sends a request to another node if no partition of this one replies to it.
+struct Fallback {
     /// Weak, because a request may wait for as long as its client does, and must not keep the hub
     /// open.
     hub: Weak<Inner>,
@@ -47,8 +47,8 @@ impl TaskHub {
             None => (Permit::default(), permit),
         };
         let (of_nodes, permit) = (Arc::clone(nodes), of_request);
-        let request = Request { hub, nodes: of_nodes, target, place, permit };
-        match Ask::repeated(mail, request) {
+        let fallback = Fallback { hub, nodes: of_nodes, target, place, permit };
+        match ClientRequest::repeated(mail, fallback) {
             // If the mail is dropped, now or when the partition is lost, the request goes to the
             // next owner.
             Ok(mail) => {
@@ -64,16 +64,16 @@ impl TaskHub {
         &self,
         nodes: &Nodes,
         target: PartitionId,
-        ask: Ask,
+        request: ClientRequest,
         permit: Permit,
         mut client: oneshot::Sender<Replied<T>>,
     ) {
-        let id = ask.request_id();
+        let id = request.request_id();
         let answer = nodes.waiting.answer_to(id);
         if nodes.is_stopping() {
             return nodes.waiting.forget(id);
         }
-        if let Err(error) = self.send_request(id, target, &ask).await {
+        if let Err(error) = self.send_request(id, target, &request).await {
             nodes.waiting.forget(id);
             return drop(client.send(Err(error)));
         }
@@ -92,9 +92,9 @@ impl TaskHub {
         &self,
         id: RequestId,
         target: PartitionId,
-        ask: &Ask,
+        request: &ClientRequest,
     ) -> Result<(), HubError> {
-        let encoded = serde_json::to_string(ask);
+        let encoded = serde_json::to_string(request);
         let sent = self.ask_store(move |store| {
             let body = encoded.map_err(|error| StoreError::backend("cannot encode", error))?;
             let cluster = store.cluster().ok_or_else(|| {
@@ -113,14 +113,15 @@ impl TaskHub {
     }
 }
 
-impl SendAsk for Request {
-    fn send<T>(self, ask: Ask, client: oneshot::Sender<Replied<T>>)
+impl SendRequest for Fallback {
+    fn send<T>(self, request: ClientRequest, client: oneshot::Sender<Replied<T>>)
     where
         T: Encode + Decode + Send + 'static,
     {
         let Self { hub, nodes, target, place, permit } = self;
         let Some(inner) = hub.upgrade().filter(|_| !nodes.is_stopping()) else { return };
         let (hub, drive) = (TaskHub { inner }, nodes.drive.clone());
-        drive.spawn_at(place, async move { hub.ask(&nodes, target, ask, permit, client).await });
+        drive
+            .spawn_at(place, async move { hub.ask(&nodes, target, request, permit, client).await });
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::gained::StartPartition;
 use super::node::{Nodes, Writer};
 use super::parking::{Parking, release};
-use super::wire::{self, Ask};
+use super::wire::{self, ClientRequest};
 use crate::hub::commit::committer::Committer;
 use crate::hub::commit::write::{Content, Effect, Write};
 use crate::hub::ownership::Ownership;
@@ -183,8 +183,8 @@ impl Inbox {
         let mut refusals = Vec::new();
         for ClusterRequest { id, target, body, .. } in requests {
             let Some(owner) = self.owner_of(owners, target) else { continue };
-            match serde_json::from_str::<Ask>(&body) {
-                Ok(ask) => self.nodes.mailboxes.send_to(&owner, ask.into_mail(id)),
+            match serde_json::from_str::<ClientRequest>(&body) {
+                Ok(request) => self.nodes.mailboxes.send_to(&owner, request.into_mail(id)),
                 Err(error) => {
                     let (error, partition) = (error.to_string(), target.0);
                     tell!(error, partition, error, "a request of another process cannot be read");

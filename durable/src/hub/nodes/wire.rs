@@ -18,7 +18,7 @@ use crate::store::{RequestId, StoreError};
 
 /// A request of a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Ask {
+pub(super) enum ClientRequest {
     Start { instance_id: InstanceId, started: Box<ExecutionStarted>, replaces: Vec<RuntimeStatus> },
     Raise { instance_id: InstanceId, name: String, input: Json, ends_work: bool },
     Manage { instance_id: InstanceId, what: Manage },
@@ -32,16 +32,16 @@ pub(super) enum Ask {
 }
 
 /// Sends a request to another node.
-pub(super) trait SendAsk: Send + Sync + 'static {
-    fn send<T>(self, ask: Ask, client: oneshot::Sender<Replied<T>>)
+pub(super) trait SendRequest: Send + Sync + 'static {
+    fn send<T>(self, request: ClientRequest, client: oneshot::Sender<Replied<T>>)
     where
         T: Encode + Decode + Send + 'static;
 }
 
-impl Ask {
+impl ClientRequest {
     /// The request of this mail, which is sent to another node if its reply is dropped. Mail that
     /// is not a request between nodes is returned.
-    pub(super) fn repeated(mail: Mail, other: impl SendAsk) -> Result<Mail, Box<Mail>> {
+    pub(super) fn repeated(mail: Mail, other: impl SendRequest) -> Result<Mail, Box<Mail>> {
         Ok(match mail {
             Mail::Start(Start {
                 instance_id,
@@ -50,52 +50,52 @@ impl Ask {
                 is_new_id,
                 origin: Origin::Client(reply),
             }) => {
-                let ask = Self::Start {
+                let request = Self::Start {
                     instance_id: instance_id.clone(),
                     started: started.clone(),
                     replaces: replaces.clone(),
                 };
-                let origin = Origin::Client(ask.repeat(reply, other));
+                let origin = Origin::Client(request.repeat(reply, other));
                 Mail::Start(Start { instance_id, started, replaces, is_new_id, origin })
             }
             Mail::Raise { instance_id, name, input, ends_work, reply } => {
-                let ask = Self::Raise {
+                let request = Self::Raise {
                     instance_id: instance_id.clone(),
                     name: name.clone(),
                     input: input.clone(),
                     ends_work,
                 };
-                let reply = ask.repeat(reply, other);
+                let reply = request.repeat(reply, other);
                 Mail::Raise { instance_id, name, input, ends_work, reply }
             }
             Mail::Manage { instance_id, what, reply } => {
-                let ask = Self::Manage { instance_id: instance_id.clone(), what: what.clone() };
-                Mail::Manage { instance_id, what, reply: ask.repeat(reply, other) }
+                let request = Self::Manage { instance_id: instance_id.clone(), what: what.clone() };
+                Mail::Manage { instance_id, what, reply: request.repeat(reply, other) }
             }
             Mail::Wait { instance_id, reply } => {
-                let ask = Self::Wait { instance_id: instance_id.clone() };
-                Mail::Wait { instance_id, reply: ask.repeat(reply, other) }
+                let request = Self::Wait { instance_id: instance_id.clone() };
+                Mail::Wait { instance_id, reply: request.repeat(reply, other) }
             }
             Mail::WaitForStart { instance_id, reply } => {
-                let ask = Self::WaitForStart { instance_id: instance_id.clone() };
-                Mail::WaitForStart { instance_id, reply: ask.repeat(reply, other) }
+                let request = Self::WaitForStart { instance_id: instance_id.clone() };
+                Mail::WaitForStart { instance_id, reply: request.repeat(reply, other) }
             }
             Mail::Pending { instance_id, reply } => {
-                let ask = Self::Pending { instance_id: instance_id.clone() };
-                Mail::Pending { instance_id, reply: ask.repeat(reply, other) }
+                let request = Self::Pending { instance_id: instance_id.clone() };
+                Mail::Pending { instance_id, reply: request.repeat(reply, other) }
             }
             Mail::Operate { message, reply } => Self::repeated_operation(message, reply, other),
             Mail::CancelSignal { id, reply } => {
-                let ask = Self::CancelSignal { id: id.clone() };
-                Mail::CancelSignal { id, reply: ask.repeat(reply, other) }
+                let request = Self::CancelSignal { id: id.clone() };
+                Mail::CancelSignal { id, reply: request.repeat(reply, other) }
             }
             Mail::TakeBackLock { entity, owner, reply } => {
-                let ask = Self::TakeBackLock { entity: entity.clone(), owner: owner.clone() };
-                Mail::TakeBackLock { entity, owner, reply: ask.repeat(reply, other) }
+                let request = Self::TakeBackLock { entity: entity.clone(), owner: owner.clone() };
+                Mail::TakeBackLock { entity, owner, reply: request.repeat(reply, other) }
             }
             Mail::ResumeEntity { id, how, reply } => {
-                let ask = Self::ResumeEntity { id: id.clone(), how };
-                Mail::ResumeEntity { id, how, reply: ask.repeat(reply, other) }
+                let request = Self::ResumeEntity { id: id.clone(), how };
+                Mail::ResumeEntity { id, how, reply: request.repeat(reply, other) }
             }
             // `watch_from_store` serves the first two. Clients do not send the others.
             mail @ (Mail::WatchStatus { .. }
@@ -115,18 +115,18 @@ impl Ask {
     fn repeated_operation(
         message: Box<TaskMessage>,
         reply: EntityReply,
-        other: impl SendAsk,
+        other: impl SendRequest,
     ) -> Mail {
         let is_call = matches!(reply, EntityReply::Called(_));
-        let ask = Self::Operate { message: message.clone(), is_call };
+        let request = Self::Operate { message: message.clone(), is_call };
         let reply = match reply {
-            EntityReply::Called(reply) => EntityReply::Called(ask.repeat(reply, other)),
-            EntityReply::Signalled(reply) => EntityReply::Signalled(ask.repeat(reply, other)),
+            EntityReply::Called(reply) => EntityReply::Called(request.repeat(reply, other)),
+            EntityReply::Signalled(reply) => EntityReply::Signalled(request.repeat(reply, other)),
         };
         Mail::Operate { message, reply }
     }
 
-    fn repeat<T>(self, reply: ReplyTo<T>, other: impl SendAsk) -> ReplyTo<T>
+    fn repeat<T>(self, reply: ReplyTo<T>, other: impl SendRequest) -> ReplyTo<T>
     where
         T: Encode + Decode + Send + 'static,
     {
