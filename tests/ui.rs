@@ -11,7 +11,7 @@ use std::fs;
 #[path = "support/user_crate.rs"]
 mod user_crate;
 
-use user_crate::{UserCrate, root};
+use user_crate::{TOKIO, UserCrate, root};
 
 /// `trybuild` gets only cases that fail, because it then checks all of them in a single run of Cargo. If
 /// one had to pass, it would build each case in a run of its own.
@@ -25,13 +25,12 @@ chrono = { version = \"0.4\", default-features = false }
 serde = { version = \"1\", features = [\"derive\"] }
 serde_json = \"1\"
 thiserror = \"2\"
-tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\", \"sync\", \"time\"] }
-tracing = \"0.1\"
+tracing = { version = \"0.1\", default-features = false }
 ";
 
 /// The valid cases of these attributes as the programs of a crate, with their names and texts.
 fn valid(name: &str, attributes: &[&str]) -> (UserCrate, Vec<(String, String)>) {
-    let (mut manifest, mut cases) = (DEPENDENCIES.to_owned(), Vec::new());
+    let (mut manifest, mut cases) = ([DEPENDENCIES, TOKIO].concat(), Vec::new());
     for attribute in attributes {
         for entry in fs::read_dir(root().join("tests/ui").join(attribute).join("pass")).unwrap() {
             let path = entry.unwrap().path();

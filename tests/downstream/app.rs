@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::user_crate::{UserCrate, root};
+use crate::user_crate::{TOKIO, UserCrate, root};
 
 /// The first block of Rust in a page.
 fn first_rust_block(page: &str) -> &str {
@@ -11,7 +11,6 @@ fn first_rust_block(page: &str) -> &str {
     rest.split_once("```").expect("the block ends").0
 }
 
-const TOKIO: &str = "tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }\n";
 const SERDE: &str = "serde = { version = \"1\", features = [\"derive\"] }\n";
 
 /// A crate with this source, which names the library `durable`.
@@ -104,6 +103,38 @@ async fn main() -> Result<()> {
 }
 
 #[test]
+fn a_report_of_a_foreign_future_names_the_line_that_awaits_it() {
+    let source = r#"
+use durable::prelude::*;
+
+async fn reply() {
+    let (_sender, receiver) = tokio::sync::oneshot::channel::<()>();
+    receiver.await.unwrap();
+}
+
+#[orchestrator]
+async fn nap(ctx: &OrchestrationContext) -> Result<()> {
+    let reply = reply();
+    // Hidden from the check of the attribute, which would reject it.
+    durable::__private_0_1::durable_block(reply).await;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let hub = TaskHub::builder().in_memory().open().await?;
+    println!("{}", hub.start(nap()).await?.result().await.unwrap_err());
+    Ok(hub.shutdown().await?)
+}
+"#;
+    // As in the profile `dev` of a new project, but without compiling the dependencies again.
+    let with_lines = "[profile.dev.package.foreign_await]\ndebug = \"line-tables-only\"\n";
+    let printed = printed_by("foreign_await", "durable", &[TOKIO, with_lines], source);
+    assert!(printed.contains("DURABLE0102: orchestration `nap`"), "{printed}");
+    assert!(printed.contains("awaited at           src/main.rs:6"), "{printed}");
+}
+
+#[test]
 fn an_attribute_that_does_not_find_the_crate_names_the_option() {
     let source = r#"
 use rt::prelude::*;
@@ -127,7 +158,8 @@ fn main() {
     drop(sum());
 }
 "#;
-    let checked = app("renaming_without_options", "rt", &[], source).cargo(&["check", "--quiet"]);
+    let checked =
+        app("renaming_without_options", "rt", &[TOKIO], source).cargo(&["check", "--quiet"]);
     let printed = String::from_utf8_lossy(&checked.stderr);
     let errors: Vec<_> = printed.lines().filter(|line| line.starts_with("error")).collect();
     let told = |attribute: &str| {

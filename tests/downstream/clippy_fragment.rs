@@ -9,7 +9,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::user_crate::{UserCrate, root};
+use crate::user_crate::{TOKIO, UserCrate, root};
 
 /// A place in a crate: file and line.
 type Place = (String, usize);
@@ -202,6 +202,6 @@ pub async fn all(ctx: &OrchestrationContext, texts: Vec<String>) -> Result<Strin
     Ok(format!(\"{sum} {:?} {} {}\", sorted(texts), ctx.new_guid(), ctx.current_utc_datetime()))
 }
 ";
-    let warnings = warnings("keeps_the_rules", "", &[("lib.rs", library)]);
+    let warnings = warnings("keeps_the_rules", TOKIO, &[("lib.rs", library)]);
     assert!(warnings.is_empty(), "{warnings:#?}");
 }

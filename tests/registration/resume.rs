@@ -195,13 +195,12 @@ async fn async_sleep(seconds: u32) {
 }
 
 #[tokio::test]
-async fn an_await_of_a_foreign_future_suspends_the_instance_and_names_its_line() -> Result<()> {
+async fn an_await_of_a_foreign_future_suspends_the_instance() -> Result<()> {
     let (store, runs) = (memory(), Arc::new(Runs::default()));
     let hub = builder(&store, &runs).register::<foreign>().open().await?;
     let run = hub.start(foreign()).await?;
     let said = run.result().await.unwrap_err().to_string();
     assert!(said.contains("DURABLE0102: orchestration `foreign`"), "{said}");
-    assert!(said.contains("tests/registration/resume.rs:"), "{said}");
     hub.shutdown().await?;
     Ok(())
 }

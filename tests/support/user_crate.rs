@@ -7,6 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// Tokio with the features that all of these crates enable. With other features of a dependency, `durable`
+/// would be compiled again.
+pub(crate) const TOKIO: &str =
+    "tokio = { version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }\n";
+
 /// A crate with a manifest, to which a test adds sources.
 #[derive(Debug)]
 pub(crate) struct UserCrate {
