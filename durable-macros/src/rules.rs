@@ -32,7 +32,7 @@ pub(crate) const SLEEP: Rule = Rule {
 };
 pub(crate) const THREAD: Rule = Rule {
     code: "DURABLE0004",
-    why: "work beside the orchestrator is not recorded, and every replay starts it again",
+    why: "work that runs alongside the orchestrator is not recorded, and every replay starts it again",
     instead: "an activity; several at once with `durable::join_all(..)`, or `.spawn()` on a call",
 };
 /// Uses the thread that happens to run the function.

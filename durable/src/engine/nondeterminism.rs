@@ -204,7 +204,7 @@ impl Subject<'_> {
 
     fn verdict(&self) -> &'static str {
         if self.is_strict() {
-            "does not do the same twice"
+            "behaves differently when it is replayed"
         } else {
             "no longer does what its history recorded"
         }

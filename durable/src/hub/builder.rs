@@ -282,8 +282,8 @@ impl TaskHubBuilder {
     /// happened, with retries.
     ///
     /// The started instances have the tag `durable.event` with the id of the instance that the event is
-    /// about. They are purged when they complete, and their own lifecycle starts nothing. But
-    /// instances that they start cause events again.
+    /// about. They are purged when they complete. Their own lifecycle events start no
+    /// orchestrations, but those of the instances that they start do.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

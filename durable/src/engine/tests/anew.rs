@@ -157,7 +157,7 @@ fn continue_as_new_instead_of_a_recorded_end_suspends() {
     check_verified::<gives_itself>(
         &history(),
         expect![[r#"
-        DURABLE0104: orchestration `gives_itself` (instance `order-17`) does not do the same twice
+        DURABLE0104: orchestration `gives_itself` (instance `order-17`) behaves differently when it is replayed
           event 2 recorded     its end, as Completed with null
           this replay          continues as new
         it was run twice on the same events and behaved differently, so it, or something that it calls, is not deterministic: a clock, a random number, the order of a `HashMap`, shared state

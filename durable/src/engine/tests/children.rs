@@ -165,7 +165,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
     check_verified::<order>(
         &history("third", "2"),
         expect![[r#"
-            DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
+            DURABLE0104: orchestration `order` (instance `order-17`) behaves differently when it is replayed
               event 4 recorded     orchestration `parcel` with 2 as `third`, requested at src/shop.rs:17
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N
@@ -175,7 +175,7 @@ fn strict_mode_compares_ids_and_inputs_of_children() {
     check_verified::<order>(
         &history("second", "3"),
         expect![[r#"
-            DURABLE0104: orchestration `order` (instance `order-17`) does not do the same twice
+            DURABLE0104: orchestration `order` (instance `order-17`) behaves differently when it is replayed
               event 4 recorded     orchestration `parcel` with 3 as `second`, requested at src/shop.rs:17
               this replay          requests orchestration `parcel` with 2 as `second`
               requested at         durable/src/engine/tests/children.rs:N

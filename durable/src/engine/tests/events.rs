@@ -393,7 +393,7 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
     check_verified::<sender>(
         &history("another", "5"),
         expect![[r#"
-        DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
+        DURABLE0104: orchestration `sender` (instance `order-17`) behaves differently when it is replayed
           event 2 recorded     event `Number` to `another` with 5, requested at src/shop.rs:17
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N
@@ -403,7 +403,7 @@ fn strict_mode_compares_recipient_and_payload_of_events() {
     check_verified::<sender>(
         &history("other", "6"),
         expect![[r#"
-        DURABLE0104: orchestration `sender` (instance `order-17`) does not do the same twice
+        DURABLE0104: orchestration `sender` (instance `order-17`) behaves differently when it is replayed
           event 2 recorded     event `Number` to `other` with 6, requested at src/shop.rs:17
           this replay          requests event `Number` to `other` with 5
           requested at         durable/src/engine/tests/events.rs:N

@@ -120,7 +120,7 @@ fn strict_mode_compares_the_time_of_a_timer() {
     check_verified::<alarm>(
         &history(11),
         expect![[r#"
-        DURABLE0104: orchestration `alarm` (instance `order-17`) does not do the same twice
+        DURABLE0104: orchestration `alarm` (instance `order-17`) behaves differently when it is replayed
           event 2 recorded     a timer due 2026-01-04T00:00:11.000000Z, requested at src/shop.rs:17
           this replay          requests a timer due 2026-01-04T00:00:10.000000Z
           requested at         durable/src/engine/tests/timers.rs:N

@@ -90,8 +90,8 @@ impl HeldBack {
 fn held_back(id: &InstanceId) -> String {
     format!(
         "{HELD_BACK}: instance `{id}` is held back, because the process ended several times while \
-         it ran\n  it is one of the instances that may have caused that; the hub runs them again one \
-         by one"
+         it ran\n  it is one of the instances that may have caused that; the hub runs them again, \
+         alone or in small groups"
     )
 }
 
@@ -104,7 +104,7 @@ fn set_aside(id: &InstanceId, attempts: u32) -> String {
     format!(
         "{SET_ASIDE}: {kind} `{id}` is set aside, because it ends the process\n  \
          attempts             {attempts}, the last ones while no other suspect ran\n\
-         find out what it does before the process ends (stack overflow, abort, lack of memory), fix \
+         find out what it does before the process ends (stack overflow, abort, out of memory), fix \
          that, and resume the {kind}; or {or}"
     )
 }

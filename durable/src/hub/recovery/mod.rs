@@ -1,6 +1,6 @@
 //! Instances that end the process: how a hub recognises them, and opens in spite of them.
 //!
-//! A stack overflow, an abort or a kill for lack of memory cannot be caught. An instance that
+//! A stack overflow, an abort or a kill by the out-of-memory killer cannot be caught. An instance that
 //! causes one runs again whenever the hub is opened, and would end the process again and again.
 //!
 //! **What counts as evidence.** If the process ends while several suspects run, each of them, or

@@ -274,7 +274,7 @@ pub(crate) fn recovering(instances: usize) {
             warn,
             instances,
             "the process has ended several times while these instances ran; they are held back and \
-             run again one by one (DURABLE0105)"
+             run again alone or in small groups (DURABLE0105)"
         );
     }
 }
@@ -362,9 +362,10 @@ mod tests {
 
     #[test]
     fn the_report_of_two_different_runs_is_logged_without_their_values() {
-        let reason = "DURABLE0104: it does not do the same twice\n  event 3 with [\"secret\"]";
+        let reason =
+            "DURABLE0104: it behaves differently when it is replayed\n  event 3 with [\"secret\"]";
         let suspension = Suspension { code: Some("DURABLE0104".into()), reason: reason.into() };
         let logged = without_values(&suspension, reason);
-        assert_eq!(logged, "DURABLE0104: it does not do the same twice");
+        assert_eq!(logged, "DURABLE0104: it behaves differently when it is replayed");
     }
 }

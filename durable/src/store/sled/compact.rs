@@ -19,7 +19,7 @@ impl SledStore {
     /// Compacts the folder at `path`, which must not be open; returns its size in bytes before and
     /// after.
     ///
-    /// sled's file never shrinks: space that is freed, for example by a large purge, is only
+    /// sled's file usually does not shrink: space that is freed, for example by a large purge, is
     /// reused. Compacting returns it to the disk. It needs as much free space as the result takes.
     /// A crash while it runs does no harm.
     ///
