@@ -203,8 +203,8 @@ async fn check_session(client: &Client) -> Result<Session, StoreError> {
     if row.get::<_, &str>(0) == "force_generic_plan" {
         return Ok(Session { pid: row.get(1), began: row.get(2) });
     }
-    let remedy = "a connection pooler in transaction mode is between; connect to the server, or use a \
-                  pool in session mode";
+    let remedy = "the connection goes through a pooler in transaction mode; connect to the server, or \
+                  use a pool in session mode";
     Err(StoreError::backend("the connection does not keep its settings", remedy))
 }
 

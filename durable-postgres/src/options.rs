@@ -42,9 +42,8 @@ impl PostgresOptions {
     const SCHEMA: &str = "durable";
 
     /// The database at a URL, or in the form of libpq's connection strings:
-    /// `postgres://user@host:port/database?sslmode=require`. A password that the URL does not name
-    /// is taken from the environment variable `PGPASSWORD`, or from
-    /// [`password`](Self::password).
+    /// `postgres://user@host:port/database?sslmode=require`. If the URL has no password, the
+    /// environment variable `PGPASSWORD` applies. [`password`](Self::password) overrides both.
     ///
     /// # Errors
     /// The URL cannot be read. The error does not repeat it, because it may contain a password.

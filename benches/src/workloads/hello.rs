@@ -43,7 +43,7 @@ async fn run_one(plan: &Plan, report: &mut Report, outstanding: usize) -> Result
             let count = plan.pick(40, 200).max(peer_outstanding);
             add(report, &name, Engine::Duroxide, duroxide(plan, peer_outstanding, count).await?);
             if peer_outstanding < outstanding {
-                let note = "with 128 outstanding, with which it is faster than with more";
+                let note = "with 128 outstanding; more make it slower";
                 report.note(&name, Engine::Duroxide, note);
             }
         }

@@ -42,8 +42,8 @@ async fn run_one(plan: &Plan, report: &mut Report, count: usize, runs: usize) ->
         if round == 0 {
             duroxide(plan, report, &name, count).await?;
             let note = plan.pick(
-                "measured with 1,000 instances, its write-ahead file included; memory is scaled",
-                "measured with 10,000 instances, its write-ahead file included; memory is scaled",
+                "measured with 1,000 instances, its write-ahead log included; memory is scaled",
+                "measured with 10,000 instances, its write-ahead log included; memory is scaled",
             );
             for part in ["", "/start", "/memory", "/disk", "/reopen", "/reopen-memory"] {
                 report.note(&format!("{name}{part}"), Engine::Duroxide, note);

@@ -84,7 +84,7 @@ pub use model::{
 pub use request::Request;
 pub use schedules::ScheduleRequest;
 
-/// How long a request may take that does not wait for an instance.
+/// The limit for a request that does not wait for an instance.
 const REQUEST_TIME: Duration = Duration::from_secs(13);
 
 /// A client of one hub. Clones share their connections.
@@ -124,7 +124,7 @@ impl Client {
     /// TLS is not supported. Connect through a tunnel or a proxy on this machine.
     ///
     /// # Errors
-    /// [`ClientError::InvalidPlace`]: it is no such address.
+    /// [`ClientError::InvalidPlace`]: the text is not such an address.
     pub fn connect(place: &str) -> Result<Self, ClientError> {
         let (transport, prefix) = Transport::to(place)?;
         Ok(Self::new(transport, place, &prefix))

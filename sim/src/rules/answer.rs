@@ -5,10 +5,10 @@
 //! is durable" (`start`); "the state of an entity as of its last commit" (`entity_state`). This holds
 //! whichever process answers.
 //!
-//! The commits of all processes have one order, so nobody has to search for an order of the operations:
-//! each answer must fit a state that its instance or entity had while the operation was under way. The
-//! operations that changed a state are where their commits are, and the others are anywhere between
-//! two commits. Here is the list of these states; `client/answer.rs` says which answers fit them.
+//! The commits of all processes have one order, so this rule need not search for an order of the
+//! operations: each answer must fit a state that its instance or entity had while the operation was
+//! under way. The operations that changed a state are where their commits are, and the others are
+//! anywhere between two commits. Here is the list of these states; `client/answer.rs` says which answers fit them.
 
 use std::collections::BTreeMap;
 

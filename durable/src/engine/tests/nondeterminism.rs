@@ -198,19 +198,18 @@ async fn foreign() {
 #[orchestrator(crate = crate)]
 async fn sleeper(ctx: &OrchestrationContext) -> Result<u32> {
     let n = charge(1).await?;
-    slip(foreign()).await; // the line that the report names
+    slip(foreign()).await;
     Ok(n)
 }
 
 #[test]
-fn a_foreign_future_is_detected_in_the_same_poll_and_named() {
+fn a_foreign_future_is_detected_in_the_same_poll() {
     let past = history![ExecutionStarted("sleeper", "null"); TaskScheduled(0, "charge");];
     let mut execution = replayed::<sleeper>(&past).unwrap();
     let new = vec![event::TaskCompleted(0, "1").1];
     let episode = execution.run(at(9), new).unwrap();
     let Outcome::Suspended(suspension) = &episode.outcome else { panic!("{episode:?}") };
     assert_eq!(suspension.code.as_deref(), Some("DURABLE0102"));
-    assert!(suspension.reason.contains("engine/tests/nondeterminism.rs:"), "{suspension}");
     let kinds: Vec<_> = episode.events.iter().map(|event| event.kind.type_name()).collect();
     let kept =
         ["OrchestratorStarted", "TaskCompleted", "ExecutionSuspended", "OrchestratorCompleted"];
