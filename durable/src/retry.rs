@@ -125,10 +125,10 @@ impl RetryPolicy {
     /// Calls `handle` after every failure to decide whether to retry, while the number of attempts
     /// and the time allow it.
     ///
-    /// It is called once per failed attempt, and its decision is recorded; a replay does not call
-    /// it. If the instance is suspended when the attempt fails, it is called when the instance is
-    /// resumed. It is called again only if the decision was lost before it became durable: through
-    /// a crash, or because that step suspended the instance.
+    /// `handle` is called once per failed attempt, and its decision is recorded; a replay reads the
+    /// decision instead of calling `handle`. If the instance is suspended when the attempt fails,
+    /// `handle` is called when the instance is resumed. It is called again only if the decision was
+    /// lost before it became durable: through a crash, or because that step suspended the instance.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -100,7 +100,7 @@ impl TaskHub {
         self.in_cluster(move |cluster| cluster.pin(partition, process.as_deref())).await
     }
 
-    /// Freezes a partition for a reason, or ends that. A frozen partition stays with its owner, and no
+    /// Freezes a partition for a reason, or unfreezes it. A frozen partition stays with its owner, and no
     /// process takes it over, even if its owner ends: its instances then pause. [`Members::frozen`] shows
     /// it.
     ///

@@ -61,7 +61,7 @@ pub struct RegisteredFunction {
     /// The parameters of a call. As JSON, a single parameter is passed as itself, several as an
     /// array, and none as `null`.
     pub parameters: Vec<Parameter>,
-    /// Its source.
+    /// The hash of its source.
     pub code_hash: CodeHash,
     /// The most calls of the activity that run at once in a process, if its attribute sets it.
     pub max_concurrent: Option<usize>,
