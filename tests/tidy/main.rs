@@ -390,7 +390,7 @@ fn links_between_pages_resolve() {
             let file = link.split('#').next().unwrap_or_default();
             let is_file = !file.is_empty() && !link.contains("://") && !file.contains("::");
             let is_item = file.starts_with("macro@") || !file.contains(['/', '.']);
-            let is_rustdoc = file.ends_with(".html");
+            let is_rustdoc = Path::new(file).extension().is_some_and(|kind| kind == "html");
             if is_file && !is_item && !is_rustdoc && !root().join(&folder).join(file).exists() {
                 broken.push(format!("{path}: {link}"));
             }
