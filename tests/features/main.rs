@@ -1,7 +1,7 @@
 //! What orchestrators and clients can do, feature by feature, in virtual time.
 //!
-//! The hubs are in memory; `DURABLE_TEST_STORE=sled` keeps them in folders. `tests/sqlite` runs the same
-//! tests on its store.
+//! The hubs are in memory; `DURABLE_TEST_STORE=sled` keeps them in folders. `tests/databases` runs the
+//! same tests on SQLite and PostgreSQL.
 
 mod activities;
 mod attempts;

@@ -1,6 +1,6 @@
 //! The stores of the library, each against every point of the contract.
 //!
-//! They are a separate program, because `tests/sqlite` runs all of `tests/features` on its store.
+//! They are a separate program, because `tests/databases` runs all of `tests/features` on its stores.
 
 use std::fs;
 use std::path::{Path, PathBuf};
