@@ -65,8 +65,8 @@ pub(crate) enum Action {
     UnlockEntities { lock: i32, lock_set: Vec<EntityId>, granted: bool },
 }
 
-/// One attempt of an activity: what a worker needs of the request, which also has the retry policy
-/// and the limit over all attempts.
+/// One attempt of an activity: the part of the request that a worker needs, without the retry
+/// policy and the limit over all attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ScheduledTask {
     pub(crate) event_id: i32,
@@ -83,8 +83,8 @@ pub(crate) struct ScheduledTask {
 /// Identifies an attempt of a task. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AttemptId {
-    /// How often the instance had been rewound since the call. After a rewind, attempts are counted
-    /// from 1 again, and results of those before may still arrive.
+    /// How many times the instance had been rewound since the call. After a rewind, attempts are
+    /// counted from 1 again, and results of earlier attempts may still arrive.
     pub(crate) rewinds: u32,
     /// Counted from 1.
     pub(crate) number: u32,

@@ -129,7 +129,8 @@ impl Execution {
         self.requester().map(|requester| &*requester.started)
     }
 
-    /// Whether its orchestrator was called. It is not while a later start time has not come.
+    /// Whether its orchestrator was called. If the start is delayed, that happens at the start
+    /// time.
     pub(crate) fn has_begun(&self) -> bool {
         match self.state {
             State::Fresh | State::Scheduled(_) => false,

@@ -7,8 +7,8 @@
 //! 1. Events are delivered one at a time, in history order, and the orchestrator is polled after
 //!    each until it waits again. So it makes no difference whether an execution is kept in memory
 //!    between two episodes or replayed from its history.
-//! 2. A request is paired with its record by its id, and must be of the recorded kind and name, and
-//!    for the recorded target. A request that has a record causes no action.
+//! 2. A request is paired with its record by its id, and must have the recorded kind, name and
+//!    target. A request that has a record causes no action.
 //! 3. A mismatch with the history, or an await that is not durable, suspends the instance: the
 //!    episode records its arrivals and has no other effect.
 //!

@@ -17,7 +17,7 @@ const VALUE_MAX: usize = 1024;
 pub(crate) const KEPT: &str =
     "the instance is suspended and keeps its history; it resumes when the code fits again";
 
-/// The orchestrator's behaviour differs from its history.
+/// The orchestrator's behavior differs from its history.
 pub(super) struct Mismatch<'a> {
     pub(super) position: usize,
     pub(super) recorded: &'a HistoryEvent,

@@ -1,7 +1,7 @@
 //! Facts that can be read from a history without replaying it.
 //!
-//! It reads [roles](Role), not kinds of events, so that a new event is handled here as soon as it
-//! has a role.
+//! The functions here read [roles](Role), not kinds of events, so that they handle a new event as
+//! soon as it has a role.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use super::action::Action;
 use crate::limits::Limits;
 use crate::protocol::{Answer, EventKind, HistoryEvent, InstanceId, Role};
 
-/// The index of the first event that was recorded since the instance was suspended, if it still is.
-/// The events from there on are arrivals without effect.
+/// The index of the first event that was recorded since the instance was suspended, or the number
+/// of events if it is not suspended. The events from there on are arrivals without effect.
 pub(super) fn set_aside_from(past: &[HistoryEvent]) -> usize {
     let (mut episode, mut from, mut is_resumed) = (0, None, false);
     for (index, event) in past.iter().enumerate() {
@@ -142,9 +142,9 @@ pub(crate) struct Rewound {
     pub(crate) has_left_section: bool,
 }
 
-/// Removes the answers that came too late: to tasks that had been answered.
+/// Removes late answers: those to tasks that were already answered.
 ///
-/// While an instance is suspended, a result is recorded although its task may have timed out before.
+/// While an instance is suspended, a result is recorded even if its task has already timed out.
 fn drop_late_answers(past: &mut Vec<HistoryEvent>) {
     let mut answered = BTreeSet::new();
     past.retain(|event| {

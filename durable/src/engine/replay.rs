@@ -35,9 +35,9 @@ impl Execution {
         replayed
     }
 
-    /// Replays a history without its failures, of which the first one stood behind `before` events. From
-    /// there on, the orchestrator may do other work than it did, so a request must also have the
-    /// recorded input: otherwise it would get the result of another one.
+    /// Replays a history whose failures were removed; `before` events came before the first
+    /// failure. After that, the orchestrator may do other work than before the rewind, so a request
+    /// must also have the recorded input: otherwise it could get the result of another request.
     pub(crate) fn replay_rewound(
         &mut self,
         past: &[HistoryEvent],
@@ -104,11 +104,12 @@ impl Execution {
         self.apply(&HistoryEvent { event_id, timestamp, kind })
     }
 
-    /// Whether the next attempt of a task is decided and has not begun: then a second failure is a
-    /// stale result of the same attempt. For an activity, with the decision to record behind it.
+    /// Returns `Some` if the next attempt of a task is decided and has not begun: a second failure
+    /// is then a stale result of the same attempt. For an activity, the decision must be recorded
+    /// again, after that failure.
     ///
-    /// The start of a child is sent when the decision is recorded. So only a decision of this backlog
-    /// counts for a child, and it will be recorded behind all failures that arrived before.
+    /// The start of a child is sent when the decision is recorded. So only a decision of this
+    /// backlog counts for a child, and it will be recorded after all failures that arrived before.
     fn decided_already(&self, task: i32) -> Option<Vec<EventKind>> {
         let decision = self.backlog.retried.get(&task)?;
         if self.open.get(task)?.is_activity() {

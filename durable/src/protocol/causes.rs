@@ -179,7 +179,7 @@ impl PartialEq for FailureDetails {
 
 impl Eq for FailureDetails {}
 
-/// The links as a list, without nesting.
+/// Prints the links as a list, without nesting.
 impl fmt::Debug for FailureDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         struct Link<'a>(&'a FailureDetails);

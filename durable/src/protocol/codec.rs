@@ -31,12 +31,12 @@ use serde::de::DeserializeOwned;
 use super::shallow::shallow;
 use super::{FORMAT_VERSION, HistoryEvent, HubRecord, InstanceRecord, TaskMessage};
 
-/// How deep a stored value may be nested to be read by recursion, which takes about 5 KB of stack a
-/// level in a debug build. What this release writes is nested less than 80 deep.
+/// The maximum nesting depth of a stored value that is read by recursion, which takes about 5 KB of
+/// stack per level in a debug build. This release writes values that are nested less than 80 deep.
 const DEPTH_MAX: usize = 128;
 
-/// The records of a store: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`],
-/// and several events as a `Vec` or slice.
+/// A record of a store: [`HubRecord`], [`InstanceRecord`], [`TaskMessage`], [`HistoryEvent`], or
+/// several events as a `Vec` or slice.
 ///
 /// ```
 /// use durable::protocol::codec::{self, CodecError, Record};
@@ -73,7 +73,7 @@ records! {
     Vec<HistoryEvent> => "the events of a history",
 }
 
-/// Bytes cannot be read as a record, or a record cannot be written.
+/// The error of reading or writing a record.
 ///
 /// ```
 /// use durable::protocol::HubRecord;
@@ -85,7 +85,7 @@ records! {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// A newer release wrote the record, or the bytes are no record.
+    /// A newer release wrote the record, or the bytes are not a record.
     #[error("cannot read {what}: it has format {found}, and this release knows none above {known}")]
     UnknownVersion {
         /// What was to be read.
@@ -100,15 +100,15 @@ pub enum CodecError {
     Unreadable {
         /// What was to be read.
         what: &'static str,
-        /// Why not.
+        /// Why the record cannot be read.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The record cannot be written. No record that the hub hands to a store is one.
+    /// The record cannot be written. This does not happen to records that the hub hands to a store.
     #[error("cannot write {what}")]
     Unwritable {
         /// What was to be written.
         what: &'static str,
-        /// Why not.
+        /// Why the record cannot be written.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -134,7 +134,7 @@ pub fn encode<R: Record + ?Sized>(record: &R) -> Result<Vec<u8>, CodecError> {
 /// Appends a record to `bytes`, in the format of this release.
 ///
 /// # Errors
-/// [`CodecError::Unwritable`]; then `bytes` ends with a part of the record.
+/// [`CodecError::Unwritable`], in which case `bytes` ends with a part of the record.
 ///
 /// ```
 /// use durable::protocol::{HubRecord, Timestamp, codec};
@@ -149,7 +149,7 @@ pub fn encode_into<R: Record + ?Sized>(bytes: &mut Vec<u8>, record: &R) -> Resul
         .map_err(|error| CodecError::Unwritable { what: R::WHAT, source: Box::new(error) })
 }
 
-/// Reads a record of any format that was ever released; [`encode`] has an example.
+/// Reads a record in any format that was ever released.
 ///
 /// ```
 /// use durable::protocol::codec::{decode, encode};
@@ -161,7 +161,7 @@ pub fn encode_into<R: Record + ?Sized>(bytes: &mut Vec<u8>, record: &R) -> Resul
 /// ```
 ///
 /// # Errors
-/// [`CodecError::UnknownVersion`], [`CodecError::Unreadable`].
+/// [`CodecError::UnknownVersion`] or [`CodecError::Unreadable`].
 pub fn decode<R: Record + DeserializeOwned>(bytes: &[u8]) -> Result<R, CodecError> {
     let what = R::WHAT;
     read_value(bytes).map_err(|error| match error {

@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::id::SCHEDULED;
 use super::{InstanceId, InvalidInstanceId, Json, MessageId, ParentInstance, Timestamp};
 
-/// Names an entity within its task hub: its kind, and its key.
+/// The id of an entity within its task hub: the name of its kind, and its key.
 ///
 /// # Rules
-/// The name is not empty, has no `@`, and is kept in lower case. The key may be empty. Neither has
-/// one of `/ \ # ?` or a control character, and `@name@key` has at most 256 characters. They are
-/// Durable Functions' rules.
+/// The name is not empty, contains no `@`, and is kept in lower case. The key may be empty. Neither
+/// contains `/ \ # ?` or control characters, and `@name@key` has at most 256 characters. These are
+/// the rules of Durable Functions.
 ///
 /// ```
 /// use durable::EntityId;
@@ -29,7 +29,7 @@ use super::{InstanceId, InvalidInstanceId, Json, MessageId, ParentInstance, Time
 pub struct EntityId(InstanceId);
 
 impl EntityId {
-    /// Checks a name and a key against the rules above.
+    /// Creates an id from a name and a key, which must follow the rules above.
     ///
     /// # Errors
     /// [`InvalidEntityId`] names the rule that is broken.
@@ -54,22 +54,22 @@ impl EntityId {
         }
     }
 
-    /// The name of its kind, in lower case.
+    /// Returns the name of the entity's kind, in lower case.
     pub fn name(&self) -> &str {
         self.parts().0
     }
 
-    /// Its key within the kind.
+    /// Returns the key of the entity within its kind.
     pub fn key(&self) -> &str {
         self.parts().1
     }
 
-    /// The id as text: `@name@key`.
+    /// Returns the id as text: `@name@key`.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The instance id of its record and its messages.
+    /// Returns the instance id of the entity's record and messages.
     pub fn instance_id(&self) -> &InstanceId {
         &self.0
     }
@@ -108,7 +108,7 @@ impl fmt::Debug for EntityId {
     }
 }
 
-/// From `@name@key`.
+/// Parses `@name@key`.
 impl TryFrom<String> for EntityId {
     type Error = InvalidEntityId;
 
@@ -175,7 +175,7 @@ impl InstanceId {
     }
 }
 
-/// From the stored form, which may also be an entity's id.
+/// Parses the stored form, which may also be an entity's id.
 impl TryFrom<String> for InstanceId {
     type Error = InvalidInstanceId;
 
@@ -218,14 +218,14 @@ pub struct InvalidEntityId {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntityState {
-    /// Its state, if it has one.
+    /// The entity's state, if it has one.
     pub state: Option<Json>,
-    /// The critical section that holds its lock: the orchestration, with the `event_id` of its
-    /// `EntityLockRequested`.
+    /// The critical section that has locked the entity: the orchestration, with the `event_id` of
+    /// its `EntityLockRequested`.
     pub locked_by: Option<ParentInstance>,
     /// The number of messages that were waiting after the batch.
     pub backlog: u64,
-    /// When it was locked. `None` if it is not, or if that was before 0.2.
+    /// When the entity was locked. `None` if it is not locked, or was locked before 0.2.
     #[serde(default)]
     pub locked_since: Option<Timestamp>,
 }

@@ -20,8 +20,8 @@ pub(super) const LINKS_MAX: usize = 64;
 /// A chain of causes has at most 64 links. If there are more, the last link is of the type
 /// [`CAUSES_LEFT_OUT`](Self::CAUSES_LEFT_OUT) and says how many are left out. In a history, the
 /// texts of all links together have at most
-/// [`max_payload`](crate::client::TaskHubBuilder::max_payload) bytes, and so have their values. A
-/// longer text is cut and a larger value is left out; the message says so.
+/// [`max_payload`](crate::client::TaskHubBuilder::max_payload) bytes, and so do the values of all
+/// links together. A longer text is cut and a larger value is left out; the message says so.
 ///
 /// ```
 /// use durable::protocol::FailureDetails;
@@ -39,12 +39,12 @@ pub struct FailureDetails {
     pub error_type: String,
     /// What went wrong, for people.
     pub message: String,
-    /// What caused it, and what caused that; set by [`caused_by`](Self::caused_by), which keeps the
-    /// chain short.
+    /// The cause of this failure, which may have a cause of its own; set by
+    /// [`caused_by`](Self::caused_by), which keeps the chain short.
     pub inner: Option<Box<FailureDetails>>,
     /// Whether a retry is pointless. No retry policy retries such a failure.
     pub non_retriable: bool,
-    /// The user's own error, so that it is available as a value.
+    /// The user's own error, as a value.
     #[serde(default, deserialize_with = "given")]
     pub value: Option<Json>,
 }
@@ -83,12 +83,12 @@ impl FailureDetails {
     pub const TIMEOUT: &str = "durable::Timeout";
     /// A sub-orchestration was terminated.
     pub const TERMINATED: &str = "durable::Terminated";
-    /// Not a failure: the end of a chain of causes that was too long. Its message says how many are
-    /// left out.
+    /// Not a failure: the end of a chain of causes that was too long. Its message says how many
+    /// causes are left out.
     pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
     /// The requested id of a sub-orchestration is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
-    /// A client has skipped the operation of an entity, because it ends the process.
+    /// A client has skipped an operation of an entity, because the operation ends the process.
     pub const PROCESS_ENDED: &str = "durable::ProcessEnded";
 
     /// The failures that no function returned.
@@ -113,7 +113,7 @@ impl FailureDetails {
         Self::INSTANCE_EXISTS,
     ];
 
-    /// A failure of this type with this message, without further details.
+    /// Creates a failure with this type and message, without further details.
     pub fn new(error_type: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             error_type: error_type.into(),
@@ -142,14 +142,14 @@ impl FailureDetails {
         Self::new(Self::TOO_MANY_EVENTS, message).non_retriable()
     }
 
-    /// The same failure, marked as non-retriable.
+    /// Marks the failure as non-retriable.
     #[must_use]
     pub fn non_retriable(mut self) -> Self {
         self.non_retriable = true;
         self
     }
 
-    /// The same failure with what caused it.
+    /// Sets the cause of the failure.
     ///
     /// At most 64 links are kept; see [size](Self#size).
     #[must_use]
@@ -159,11 +159,11 @@ impl FailureDetails {
         self
     }
 
-    /// Whether this failure, or one that caused it, is of the type `T`.
+    /// Returns `true` if this failure, or one that caused it, is of the type `T`.
     ///
     /// Compares the recorded [`error_type`](Self::error_type) with the name that
-    /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. A type without a
-    /// given name is no longer found after it was moved to another module.
+    /// [`error_name!`](crate::error_name) gives to `T` and with the path of `T`. Without such a
+    /// name, a type is no longer recognized once it has moved to another module.
     ///
     /// ```
     /// use durable::protocol::FailureDetails;
@@ -185,14 +185,15 @@ impl FailureDetails {
         crate::error::is_name_of::<T>(&self.error_type)
     }
 
-    /// This failure, what caused it, what caused that, and so on.
+    /// Returns an iterator over this failure, its cause, the cause of that cause, and so on.
     pub fn chain(&self) -> impl Iterator<Item = &FailureDetails> {
         std::iter::successors(Some(self), |failure| failure.inner.as_deref())
     }
 }
 
-/// By hand, for two reasons. The value of an error may be a JSON `null`, which must not be confused
-/// with no value, so an absent value is left out. And a chain that is too long to be read is cut.
+/// Implemented by hand for two reasons. The value of an error may be a JSON `null`, which must not
+/// be confused with no value, so an absent value is left out. And a chain that is too long to be
+/// read is cut.
 impl Serialize for FailureDetails {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.chain().nth(LINKS_MAX).is_some() {

@@ -17,14 +17,15 @@ pub(super) const SCHEDULED: char = '#';
 
 const RESERVED: &str = "it begins with `@`, which is reserved for entities";
 
-/// Names one instance of an orchestration within its task hub.
+/// The id of one instance of an orchestration within its task hub.
 ///
 /// # Rules
-/// 1 to 256 characters, no leading `@` (that is how entities are named), none of `/ \ # ?`, and no
-/// control characters. They are Durable Functions' rules, so that an id can stand in a URL.
+/// An id has 1 to 256 characters, no leading `@` (which marks the id of an entity), none of
+/// `/ \ # ?`, and no control characters. These are the rules of Durable Functions; with them, an id
+/// can be part of a URL.
 ///
-/// Every function that takes an id takes `impl AsRef<str>`: text, or an `InstanceId` of any origin.
-/// It checks the rules, and an id that breaks one is an error of the operation, which contains an
+/// Every function that takes an id takes `impl AsRef<str>`: text, or an `InstanceId`. The function
+/// checks the rules, and if the id breaks one, it returns an error that contains an
 /// [`InvalidInstanceId`].
 ///
 /// ```
@@ -42,7 +43,7 @@ impl InstanceId {
     /// The longest id, in characters.
     pub(super) const MAX_CHARS: usize = 256;
 
-    /// Checks `id` against the rules above.
+    /// Creates an id from text, which must follow the rules above.
     ///
     /// # Errors
     /// [`InvalidInstanceId`] names the rule that `id` breaks.
@@ -88,7 +89,7 @@ impl InstanceId {
         Self(request.to_string().into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -123,14 +124,14 @@ impl InstanceId {
     }
 }
 
-/// So that an id can be passed wherever text is accepted.
+/// Lets an id be passed wherever text is accepted.
 impl AsRef<str> for InstanceId {
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
-/// So that text can be looked up in a map by id.
+/// Lets text be looked up in a map by id.
 impl Borrow<str> for InstanceId {
     fn borrow(&self) -> &str {
         &self.0
@@ -190,7 +191,7 @@ pub struct InvalidInstanceId {
     rule: &'static str,
 }
 
-/// Names one execution of an instance: a GUID, made when the execution is started.
+/// The id of one execution of an instance: a GUID, made when the execution is started.
 ///
 /// ```
 /// use durable::protocol::ExecutionId;
@@ -203,7 +204,7 @@ pub struct InvalidInstanceId {
 #[serde(transparent)]
 pub struct ExecutionId(Uuid);
 
-/// The order of the bytes. Maps compare ids all the time, and numbers are compared faster.
+/// Orders ids by their bytes, compared as one number: maps compare ids often, and this is faster.
 impl Ord for ExecutionId {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.as_u128().cmp(&other.0.as_u128())
@@ -222,7 +223,7 @@ impl ExecutionId {
         Self(fresh::guid())
     }
 
-    /// The id with this number; for tests and stores.
+    /// Creates the id with this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
     }
@@ -237,7 +238,7 @@ impl ExecutionId {
         Self(Uuid::new_v5(&parent.0, format!("{task}:{attempt}:{rewinds}").as_bytes()))
     }
 
-    /// The id as the 16 bytes of its GUID.
+    /// Returns the 16 bytes of the GUID.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
@@ -249,7 +250,7 @@ impl fmt::Display for ExecutionId {
     }
 }
 
-/// Names a message from the moment it is sent until an episode has consumed it.
+/// The id of a message, from when it is sent until an episode has consumed it.
 ///
 /// ```
 /// use durable::protocol::MessageId;
@@ -267,12 +268,12 @@ impl MessageId {
         Self(fresh::guid())
     }
 
-    /// The id with this number; for tests and stores.
+    /// Creates the id with this number; for tests and stores.
     pub const fn from_u128(number: u128) -> Self {
         Self(Uuid::from_u128(number))
     }
 
-    /// The id as the 16 bytes of its GUID.
+    /// Returns the 16 bytes of the GUID.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
@@ -299,9 +300,9 @@ impl fmt::Display for MessageId {
 pub struct PartitionId(pub u16);
 
 impl PartitionId {
-    /// The partition, out of `count`, to which `instance` belongs.
+    /// Returns the partition, out of `count`, to which `instance` belongs.
     ///
-    /// The answer is part of the stored format: the 64-bit FNV-1a hash of the id, modulo `count`.
+    /// The result is part of the stored format: the 64-bit FNV-1a hash of the id, modulo `count`.
     pub fn of(instance: &InstanceId, count: u16) -> Self {
         let hash = instance.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -12,7 +12,7 @@ use crate::payload::InvalidPayload;
 
 /// A user's value as it is stored: immutable, shared JSON text.
 ///
-/// A human-readable format contains it as JSON, any other format as a string.
+/// Serde writes it as JSON in human-readable formats, and as a string in all others.
 ///
 /// ```
 /// use durable::protocol::Json;
@@ -28,13 +28,13 @@ impl Json {
     /// Wraps text that must be one JSON value.
     ///
     /// # Errors
-    /// What is wrong with the text, and where.
+    /// The text is not a single JSON value. The error says what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<&RawValue>(text)?;
         Ok(Self(text.into()))
     }
 
-    /// The JSON value `null`.
+    /// Returns the JSON value `null`.
     pub fn null() -> Self {
         Self("null".into())
     }
@@ -75,7 +75,7 @@ impl Json {
         Self(text.into())
     }
 
-    /// The value, read as a `T`.
+    /// Reads the value as a `T`.
     ///
     /// ```
     /// use durable::protocol::Json;
@@ -86,12 +86,13 @@ impl Json {
     /// ```
     ///
     /// # Errors
-    /// It is not a `T`.
+    /// The value cannot be read as a `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(&self.0)
     }
 
-    /// The JSON inside a JSON string: for `"500"` the number 500. `None` for any other value.
+    /// Returns the JSON inside a JSON string: for `"500"`, the number 500. `None` for any other
+    /// value.
     ///
     /// Some clients, such as the Python client of Durable Functions 1.x, encode payloads twice. If
     /// an event or the input of an entity's operation cannot be read as the requested type, the
@@ -112,7 +113,7 @@ impl Json {
         Self::parse(&text).ok()
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -18,20 +18,20 @@ use super::{EventKind, ExecutionId, InstanceId, MessageId, ParentInstance};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskMessage {
-    /// Names the message until it is consumed.
+    /// The id of the message, until it is consumed.
     pub id: MessageId,
     /// The receiver.
     pub instance_id: InstanceId,
-    /// The execution of the receiver that it addresses; `None` for the current one.
+    /// The execution of the receiver that the message is for; `None` for the current one.
     pub execution_id: Option<ExecutionId>,
     /// The sending task and its instance, if the receiver needs it.
     pub from: Option<Box<ParentInstance>>,
-    /// The event that it becomes.
+    /// The event that the message becomes.
     pub event: EventKind,
 }
 
 impl TaskMessage {
-    /// A message to the current execution of the instance, without a sender.
+    /// Creates a message to the current execution of the instance, without a sender.
     ///
     /// ```
     /// use durable::InstanceId;

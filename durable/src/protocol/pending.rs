@@ -24,11 +24,11 @@ pub struct PendingTask {
     pub event_id: i32,
     /// Where it was requested, as `file:line`, in the code that runs now.
     pub source: String,
-    /// When it was requested, or the instance was last rewound.
+    /// When the task was requested or, if later, the instance was last rewound.
     pub since: Timestamp,
-    /// When it fires, if it is a timer; when its time limit ends, if it is a call that has one.
+    /// When the timer fires, or when the time limit of the call ends, if it has one.
     pub due_at: Option<Timestamp>,
-    /// What it is.
+    /// The kind of task, with what is specific to it.
     #[serde(flatten)]
     pub kind: PendingKind,
 }
@@ -77,7 +77,7 @@ pub enum PendingKind {
         version: Option<String>,
         /// The attempt that runs or waits to run, counted from 1.
         attempt: u32,
-        /// When this attempt begins; `None` if it runs, or waits for a free worker.
+        /// When this attempt begins; `None` if it already runs, or waits for a free worker.
         retry_at: Option<Timestamp>,
         /// Why the attempt before this one failed.
         last_failure: Option<FailureDetails>,
@@ -87,9 +87,9 @@ pub enum PendingKind {
     SubOrchestration {
         /// The id of the child.
         instance_id: InstanceId,
-        /// Its name.
+        /// The name of its orchestration.
         name: String,
-        /// Its version.
+        /// The version of its orchestration.
         version: Option<String>,
         /// The attempt that runs or waits to run, counted from 1.
         attempt: u32,
@@ -105,8 +105,8 @@ pub enum PendingKind {
         entity_id: EntityId,
         /// The operation.
         operation: String,
-        /// Its position in the queue of the entity, from 1, which is handled next or runs. `None`
-        /// if it is not in the queue, or not among the first 10,000 requests.
+        /// The position of the call in the queue of the entity: 1 if the call runs or is handled
+        /// next. `None` if the call is not in the queue, or not among the first 10,000 requests.
         position: Option<u64>,
     },
     /// A critical section that has not begun, because not all of its entities are locked.
@@ -114,10 +114,11 @@ pub enum PendingKind {
     Lock {
         /// The entities, in the order in which they are locked.
         entities: Vec<EntityId>,
-        /// The first entity that it has not locked yet: its request is in the queue of this one.
+        /// The first entity that is not locked yet: the lock request is in the queue of this
+        /// entity.
         waits_for: Option<EntityId>,
-        /// The position of the request in that queue, from 1: it gets the lock next. `None` if it
-        /// is not in the queue, or not among the first 10,000 requests.
+        /// The position of the lock request in that queue: 1 if it gets the lock next. `None` if
+        /// the request is not in the queue, or not among the first 10,000 requests.
         position: Option<u64>,
     },
 }

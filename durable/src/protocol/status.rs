@@ -42,7 +42,7 @@ pub enum RuntimeStatus {
 }
 
 impl RuntimeStatus {
-    /// Whether the instance has ended.
+    /// Returns `true` if the instance has ended.
     ///
     /// ```
     /// assert!(durable::RuntimeStatus::Failed.is_finished());
@@ -77,7 +77,7 @@ impl fmt::Display for RuntimeStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParentInstance {
-    /// The instance.
+    /// The instance that made the call.
     pub instance_id: InstanceId,
     /// Its execution.
     pub execution_id: ExecutionId,
@@ -98,7 +98,7 @@ impl ParentInstance {
     }
 }
 
-/// Why an instance is suspended: by the runtime until code that fits is available, or by a client
+/// The suspension of an instance: by the runtime until matching code is available, or by a client
 /// until a client resumes it.
 ///
 /// ```
@@ -112,15 +112,15 @@ impl ParentInstance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Suspension {
-    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each. `None` if
-    /// a client suspended it.
+    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each code.
+    /// `None` if a client suspended the instance.
     pub code: Option<String>,
     /// The whole report, for people.
     pub reason: String,
 }
 
 impl Suspension {
-    /// A reason with the code that names it, if it has one.
+    /// Creates a suspension from its reason, and the code of the reason if it has one.
     ///
     /// ```
     /// use durable::protocol::Suspension;
@@ -155,50 +155,50 @@ impl fmt::Display for Suspension {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceRecord {
-    /// The instance.
+    /// The id of the instance.
     pub instance_id: InstanceId,
-    /// Its current execution, which the fields about the history describe.
+    /// The id of the current execution, which the fields about the history describe.
     pub execution_id: ExecutionId,
     /// Name of the orchestration.
     pub name: String,
     /// Version of the orchestration.
     pub version: Option<String>,
-    /// Its status.
+    /// The status of the instance.
     pub runtime_status: RuntimeStatus,
-    /// When it was started.
+    /// When the instance was started.
     pub created_at: Timestamp,
-    /// When its last episode was written.
+    /// When the last episode was written.
     pub last_updated_at: Timestamp,
-    /// Why it is suspended, if it is.
+    /// Why the instance is suspended, if it is.
     pub suspension: Option<Suspension>,
-    /// Number of events in its history.
+    /// Number of events in the history.
     pub history_len: u64,
-    /// Index of the first event of its last episode.
+    /// Index of the first event of the last episode.
     pub last_episode: u64,
-    /// The call that waits for its result, if it is a sub-orchestration.
+    /// The call that waits for the result, if the instance is a sub-orchestration.
     #[serde(default)]
     pub parent: Option<ParentInstance>,
-    /// Its tags.
+    /// The tags of the instance.
     #[serde(default)]
     pub tags: Tags,
-    /// The custom status that its orchestrator set last.
+    /// The custom status that the orchestrator set last.
     #[serde(default)]
     pub custom_status: Option<Json>,
-    /// When its owner has to wake it even if no event arrives: for a timer, a retry, a start or a
-    /// purge.
+    /// When the owner of the partition has to wake the instance even if no event arrives: for a
+    /// timer, a retry, a start or a purge.
     #[serde(default)]
     pub next_due: Option<Timestamp>,
-    /// Whether it has work that is only in its owner's memory, such as running activities. A new
-    /// owner of the partition has to restart it.
+    /// Whether the instance has work that is only in the memory of the partition's owner, such as
+    /// running activities. A new owner has to restart this work.
     #[serde(default)]
     pub active: bool,
-    /// Which execution of the instance it is in, from 0: one more with each continue-as-new.
+    /// The number of the current execution: 0 at first, and one more with each continue-as-new.
     #[serde(default)]
     pub generation: u64,
 }
 
 impl InstanceRecord {
-    /// The record of an instance that was accepted and has no history yet.
+    /// Creates the record of an instance that was accepted and has no history yet.
     pub fn new(
         instance_id: InstanceId,
         execution_id: ExecutionId,

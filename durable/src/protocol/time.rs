@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A point in time, in microseconds, UTC.
 ///
-/// In a human-readable format it is written as RFC 3339, elsewhere as microseconds since 1970.
+/// Serde writes it as RFC 3339 in human-readable formats, and as microseconds since 1970 in all
+/// others.
 ///
 /// ```
 /// use durable::protocol::Timestamp;
@@ -28,19 +29,19 @@ impl Timestamp {
     /// The last point in time that `chrono` can represent, in whole microseconds.
     pub const MAX: Self = Self(DateTime::<Utc>::MAX_UTC.timestamp_micros());
 
-    /// Cuts `time` to microseconds, so that it equals itself after it is stored and read. A time in a
-    /// leap second becomes one in the second after it.
+    /// Truncates `time` to microseconds, so that the result does not change when it is stored and
+    /// read. A time in a leap second becomes a time in the second after it.
     pub fn new(time: DateTime<Utc>) -> Self {
         Self(time.timestamp_micros()).min(Self::MAX)
     }
 
-    /// The same point in time for `chrono`.
+    /// Returns the same point in time as a `chrono` value.
     pub fn to_datetime(self) -> DateTime<Utc> {
         // Every `Timestamp` is in the range of `chrono`.
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
-    /// The time after this delay, or the last time that can be represented.
+    /// Returns the time after this delay, or the last time that can be represented.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add_unsigned(micros(duration))).min(Self::MAX)
@@ -51,7 +52,7 @@ impl Timestamp {
         Self(self.0.saturating_sub_unsigned(micros(duration))).max(Self::MIN)
     }
 
-    /// The time from `earlier` to this point; zero if this is not later.
+    /// Returns the time that has passed since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         if self > earlier {
             Duration::from_micros(self.0.abs_diff(earlier.0))
@@ -60,7 +61,7 @@ impl Timestamp {
         }
     }
 
-    /// The time this many microseconds after 1970, if it is a valid date.
+    /// Returns the time this many microseconds after 1970, if it is a valid date.
     pub fn from_micros(micros: i64) -> Option<Self> {
         (Self::MIN..=Self::MAX).contains(&Self(micros)).then_some(Self(micros))
     }

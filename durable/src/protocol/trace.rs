@@ -88,22 +88,24 @@ impl TraceContext {
         Self { tracestate: Some(tracestate.into()), ..self }
     }
 
-    /// The header `traceparent`: `00-<trace id>-<span id>-<flags>`.
+    /// Returns the header `traceparent`: `00-<trace id>-<span id>-<flags>`.
     pub fn traceparent(&self) -> &str {
         &self.traceparent
     }
 
-    /// The header `tracestate`, if there is one.
+    /// Returns the header `tracestate`, if there is one.
     pub fn tracestate(&self) -> Option<&str> {
         self.tracestate.as_deref()
     }
 
-    /// The id of the trace: 32 hex digits. Empty if the context was deserialized and is invalid.
+    /// Returns the id of the trace: 32 hex digits. Empty if the context was deserialized and is
+    /// invalid.
     pub fn trace_id(&self) -> &str {
         self.traceparent.split('-').nth(1).unwrap_or_default()
     }
 
-    /// The id of the span: 16 hex digits. Empty if the context was deserialized and is invalid.
+    /// Returns the id of the span: 16 hex digits. Empty if the context was deserialized and is
+    /// invalid.
     pub fn span_id(&self) -> &str {
         self.traceparent.split('-').nth(2).unwrap_or_default()
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 
 /// The version of the format that this release writes. [`codec`](super::codec) says what may change
-/// within one.
+/// within one version.
 pub const FORMAT_VERSION: u8 = 1;
 
 /// The record of the task hub as a whole, written once when the hub is created.
@@ -28,7 +28,7 @@ pub struct HubRecord {
 }
 
 impl HubRecord {
-    /// The record of a hub that is created by this release.
+    /// Creates the record of a hub that this release creates.
     ///
     /// ```
     /// use durable::protocol::{FORMAT_VERSION, HubRecord, Timestamp};

@@ -1,4 +1,4 @@
-//! What a backup contains, as its report tells.
+//! The report of a backup.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct BackupReport {
     pub instances: u64,
     /// The number of messages that were not consumed yet.
     pub messages: u64,
-    /// The size of the files of the backup.
+    /// The total size of the backup's files, in bytes.
     pub bytes: u64,
     /// The number of the last commit that the backup contains. The commits of a hub are counted
     /// from 1.

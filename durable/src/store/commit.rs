@@ -10,7 +10,8 @@ use crate::protocol::{
     ExecutionId, HistoryEvent, InstanceId, InstanceRecord, MessageId, PartitionId, TaskMessage,
 };
 
-/// Number of claims of a partition. A commit under an old epoch is rejected (fenced).
+/// The number of times that a partition has been claimed. A commit under an old epoch is rejected
+/// (fenced).
 ///
 /// ```
 /// use durable::store::Epoch;
@@ -22,7 +23,7 @@ use crate::protocol::{
 #[serde(transparent)]
 pub struct Epoch(pub u64);
 
-/// A group of episodes and messages that is committed at once.
+/// A group of episodes and messages that is written atomically.
 ///
 /// ```
 /// use durable::protocol::PartitionId;
@@ -42,29 +43,32 @@ pub struct Epoch(pub u64);
 pub struct Commit {
     /// The partitions that the caller owns, each with the epoch of its claim.
     pub owners: Vec<(PartitionId, Epoch)>,
-    /// Episodes, in order; several may be of one instance.
+    /// The episodes, in order. Several may belong to one instance.
     pub episodes: Vec<EpisodeWrite>,
     /// Instances to remove with their histories. None of them may have an episode in this commit.
     pub purged: Vec<(PartitionId, InstanceId)>,
     /// Messages that have taken effect and are removed. Their partitions must be owned.
     pub consumed: Vec<(PartitionId, MessageId)>,
-    /// Messages to any partitions, in order. In a store that several processes share, the partitions
-    /// must be owned.
+    /// Messages to any partitions, in order. In a store that several processes share, the caller
+    /// must own these partitions.
     pub messages: Vec<(PartitionId, TaskMessage)>,
-    /// Messages from the first partition, which must be owned, to the second: in order. Another node
-    /// owns it, or nobody, or this one, if earlier messages on the same way may not be received. Only for a store with a [`Cluster`](super::Cluster), as what follows.
+    /// Messages from the first partition to the second, in order. The caller must own the first.
+    /// The second is owned by another node or by none, or by the caller if earlier messages between
+    /// the two may not have been received. Like the fields below, only for a store with a
+    /// [`Cluster`](super::Cluster).
     pub sent: Vec<(PartitionId, PartitionId, TaskMessage)>,
     /// Messages from other nodes. Each becomes a message of its target, before those in `messages`.
     pub received: Vec<ReceivedMessage>,
-    /// Requests that are stored as messages of the same ids. They are not delivered again. One that
-    /// the store does not know is remembered, so that it is not delivered if it arrives later.
+    /// Requests that are stored as messages with the same ids. They are not delivered again. The
+    /// store remembers ids that it does not know, so that these requests are not delivered if they
+    /// arrive later.
     pub taken: Vec<RequestId>,
     /// The answers to requests, as JSON. They end the delivery of the requests.
     pub answers: Vec<(RequestId, String)>,
 }
 
 impl Commit {
-    /// An empty commit by the owner of these partitions.
+    /// Creates an empty commit by the owner of these partitions.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -77,7 +81,7 @@ impl Commit {
         Self { owners, ..Self::default() }
     }
 
-    /// Whether there is nothing to commit.
+    /// Returns `true` if there is nothing to commit.
     pub fn is_empty(&self) -> bool {
         let Self {
             owners: _,
@@ -100,9 +104,9 @@ impl Commit {
             && answers.is_empty()
     }
 
-    /// Checks the commit against what a store holds (contract, points 4, 5, 7 and 16). A store
-    /// calls it before it applies anything. `history_len` is asked for the number of stored events
-    /// of an execution.
+    /// Checks the commit against the content of a store (contract, points 4, 5, 7 and 16). A store
+    /// calls this method before it applies anything. `epoch` returns the current epoch of a
+    /// partition, and `history_len` the number of stored events of an execution.
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::WrittenAndPurged`], [`StoreError::OutOfOrder`], or the
@@ -172,7 +176,7 @@ impl Commit {
     }
 }
 
-/// The result of an episode.
+/// The result of an episode: the new record of its instance, and the new events.
 ///
 /// ```
 /// use durable::InstanceId;
@@ -191,7 +195,7 @@ impl Commit {
 pub struct EpisodeWrite {
     /// The instance's partition.
     pub partition: PartitionId,
-    /// The instance after the episode. Before it, the history had
+    /// The record of the instance after the episode. Before the episode, the history had
     /// [`last_episode`](InstanceRecord::last_episode) events.
     pub record: InstanceRecord,
     /// The events of the episode.
@@ -202,7 +206,7 @@ pub struct EpisodeWrite {
 }
 
 impl EpisodeWrite {
-    /// An episode that adds to the history of the record's execution.
+    /// Creates an episode that adds to the history of the record's execution.
     ///
     /// ```
     /// use durable::InstanceId;
@@ -220,7 +224,7 @@ impl EpisodeWrite {
     }
 }
 
-/// The state of a partition that its new owner reads.
+/// The state of a partition, as its new owner reads it.
 ///
 /// ```
 /// use durable::store::PartitionState;
@@ -240,7 +244,7 @@ pub struct PartitionState {
 }
 
 impl PartitionState {
-    /// The active instances of a partition, and one past the position of its last message.
+    /// Creates a state from the active instances and one past the position of the last message.
     ///
     /// ```
     /// use durable::store::PartitionState;

@@ -20,14 +20,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When it is on disk. Neither a crash of the process or the machine nor a power failure loses
-    /// acknowledged data.
+    /// When the commit is on disk. Neither a crash of the process or the machine nor a power
+    /// failure loses acknowledged data.
     #[default]
     Immediate,
-    /// When the operating system has it; it reaches the disk within about this time.
+    /// When the operating system has the commit, which reaches the disk within about this time.
     ///
     /// A crash of the process loses nothing. A crash of the machine or a power failure may lose
-    /// data acknowledged within this time before it. Then:
+    /// data that was acknowledged within this time before the failure. Then:
     /// - an instance whose start was acknowledged may be missing, a raised event may be lost, and a
     ///   result that was reported may be computed again;
     /// - an activity whose result is lost runs again although its external effects have happened, and

@@ -22,13 +22,13 @@ use crate::transaction::EffectCodec;
 /// Encodes the values of users before they are stored, and decodes them when they are read: for
 /// encryption at rest, or to keep large values elsewhere.
 ///
-/// An [`EncodedStore`] calls it for every input, output, event, entity state and custom status, and
-/// for the messages and values of failures and the reasons of clients. Instance ids, names of
-/// functions and events, error types, tags, properties, versions and times are stored in clear,
-/// because the hub searches for them.
+/// An [`EncodedStore`] calls the codec for every input, output, event, entity state and custom
+/// status, and for the messages and values of failures and the reasons that clients give. Instance
+/// ids, names of functions and events, error types, tags, properties, versions and times are not
+/// encoded, because the hub searches for them.
 ///
-/// It runs on the threads that read and commit, so it must be fast: fetch keys when the program
-/// starts, not for each value. A panic becomes an error of the store.
+/// The codec runs on the threads that read and commit, so it must be fast: fetch keys when the
+/// program starts, not for each value. A panic in the codec becomes an error of the store.
 ///
 /// The example `encrypted` encrypts. This codec only shows the shape:
 ///
@@ -60,15 +60,15 @@ pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
     /// so that an attacker with access to the store cannot move a value to another instance.
     ///
     /// # Errors
-    /// An error in a commit stops the hub, even [`StoreError::unavailable`]. Nothing acknowledged is
-    /// lost; but if the same call may succeed later, try again here.
+    /// Any error in a commit stops the hub, even one of [`StoreError::unavailable`]. No
+    /// acknowledged data is lost; but if the same call may succeed later, retry it here.
     fn encode(&self, text: &str, instance: &InstanceId) -> Result<EncodedPayload, StoreError>;
 
     /// Decodes what [`encode`](Self::encode) returned, perhaps in an earlier release and with
     /// another key.
     ///
     /// # Errors
-    /// If the text cannot be decoded. If the key is not known, say which one is missing.
+    /// The text cannot be decoded. If the key is not known, the error should name the missing key.
     fn decode(&self, payload: &EncodedPayload, instance: &InstanceId)
     -> Result<String, StoreError>;
 }
@@ -82,15 +82,15 @@ pub trait PayloadCodec: Send + Sync + fmt::Debug + 'static {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EncodedPayload {
-    /// The name of the key. New values may use another key; keep the old ones until
-    /// no value uses them.
+    /// The name of the key. New values may use another key; keep the old keys until no value uses
+    /// them.
     pub key: String,
     /// The encoded text, for example the Base64 of a nonce and a ciphertext.
     pub data: String,
 }
 
 impl EncodedPayload {
-    /// An encoded text.
+    /// Creates an encoded text from the name of its key and the encoded data.
     ///
     /// ```
     /// use durable::store::EncodedPayload;
@@ -124,9 +124,9 @@ const ENVELOPE: &str = "{\"durable.encoded\":";
 
 /// A store whose values are encoded by a [`PayloadCodec`].
 ///
-/// Values that an earlier program has stored without a codec can still be read, and are encoded when
-/// they are written again. A program that opens the hub without the codec sees
-/// envelopes, so its functions fail to read their inputs.
+/// Values that were stored earlier without a codec can still be read, and are encoded when they are
+/// written again. A program that opens the hub without the codec sees encoded texts, so its
+/// functions fail to read their inputs.
 ///
 /// ```
 /// use durable::TaskHub;
@@ -158,7 +158,7 @@ pub struct EncodedStore<S, C> {
     codec: Coding<C>,
 }
 
-/// A codec, and the form of what it encodes.
+/// A codec, and the stored form of the texts that it encodes.
 #[derive(Debug)]
 struct Coding<C>(Arc<C>);
 
@@ -193,7 +193,7 @@ impl<C: PayloadCodec> EffectCodec for Coding<C> {
     }
 }
 
-/// A codec that fails for now is asked again by the next attempt.
+/// If the codec fails only temporarily, the next attempt calls it again.
 fn failure(error: &StoreError) -> FailureDetails {
     let failure = FailureDetails::new(FailureDetails::TRANSACTION, chain(error));
     if error.is_transient() { failure } else { failure.non_retriable() }
@@ -205,7 +205,7 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
         Self { store, codec: Coding(Arc::new(codec)) }
     }
 
-    /// The wrapped store, which contains envelopes.
+    /// Returns the wrapped store, which contains encoded texts.
     pub fn inner(&self) -> &S {
         &self.store
     }
@@ -406,7 +406,7 @@ impl<S: Store, C: PayloadCodec> EncodedStore<S, C> {
         self.store.cluster().ok_or_else(none)
     }
 
-    /// What cannot be decoded stays encoded, and the hub refuses it, because it cannot be read.
+    /// Decodes a request or answer. If that fails, the text stays encoded, and the hub refuses it.
     fn decode_body(&self, body: &mut String, id: RequestId) {
         match self.codec.decoded(body, &id_for_codec(id)) {
             Ok(decoded) => decoded.into_iter().for_each(|decoded| *body = decoded),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::protocol::codec::CodecError;
 use crate::protocol::{FORMAT_VERSION, InstanceId, PartitionId};
 
-/// A call to a store failed.
+/// The error of a call to a store.
 ///
 /// A store outside this crate reports errors of its database or driver with
 /// [`backend`](Self::backend) and [`unavailable`](Self::unavailable), and unreadable data with
@@ -28,15 +28,15 @@ use crate::protocol::{FORMAT_VERSION, InstanceId, PartitionId};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Another process, or another store in this one, has the folder open.
+    /// Another process, or another store in this process, has the folder open.
     #[error("`{}` is already open{}; close it there first", .path.display(), in_process(*.owner))]
     InUse {
         /// The folder.
         path: PathBuf,
-        /// The process that has it open, if known.
+        /// The id of the process that has the folder open, if known.
         owner: Option<u32>,
     },
-    /// The commit names partitions that another owner has claimed since, or touches partitions that
+    /// The commit names partitions that another owner has since claimed, or touches partitions that
     /// it does not name.
     #[error("{} taken over by another owner; this one must stop", were_taken(.partitions))]
     Fenced {
@@ -52,7 +52,7 @@ pub enum StoreError {
         instance: InstanceId,
         /// The number of stored events.
         found: u64,
-        /// Where the episode begins.
+        /// The index at which the episode begins.
         expected: u64,
     },
     /// A commit writes an episode of an instance that it also purges.
@@ -120,15 +120,15 @@ pub enum StoreError {
     /// The store has no such operation.
     #[error("this kind of store does not support {what}; use the tools of its database")]
     Unsupported {
-        /// The operation, in the plural.
+        /// What is not supported, as a plural noun.
         what: Cow<'static, str>,
     },
-    /// No backup can be written there.
+    /// A backup cannot be written to this folder.
     #[error("cannot write a backup to `{}`: {what}; choose a folder that does not exist", .path.display())]
     BackupTarget {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the folder.
         what: Cow<'static, str>,
     },
     /// The hub was stopped before a backup was complete. Nothing is left of the backup.
@@ -143,7 +143,7 @@ pub enum StoreError {
     /// A system call failed.
     #[error("{doing}")]
     Io {
-        /// What was being done.
+        /// What failed, such as "cannot open `hub.db`".
         doing: String,
         /// The error of the system.
         source: Arc<io::Error>,
@@ -155,7 +155,7 @@ pub enum StoreError {
          the limit or quota"
     )]
     Exhausted {
-        /// What was being done.
+        /// What failed.
         doing: String,
         /// The error of the system.
         source: Arc<io::Error>,
@@ -163,7 +163,7 @@ pub enum StoreError {
     /// The back end (a database, a driver, a service) reported an error.
     #[error("{doing}")]
     Backend {
-        /// What was being done.
+        /// What failed, such as "cannot commit".
         doing: String,
         /// The error of the back end.
         source: Arc<dyn Error + Send + Sync>,
@@ -171,7 +171,7 @@ pub enum StoreError {
     /// The back end cannot be reached or is too busy for now. Nothing was changed.
     #[error("{doing}; try again when the back end of the store is available")]
     Unavailable {
-        /// What was being done.
+        /// What failed.
         doing: String,
         /// The error of the back end.
         source: Arc<dyn Error + Send + Sync>,
@@ -209,7 +209,7 @@ pub enum StoreError {
 impl StoreError {
     const REMEDY: &str = "keep a copy of what is stored, then restore a backup";
 
-    /// Another owner has claimed these partitions.
+    /// Creates a [`Fenced`](Self::Fenced) error: another owner has claimed these partitions.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -222,7 +222,7 @@ impl StoreError {
         Self::Fenced { partitions: partitions.into_iter().collect() }
     }
 
-    /// Stored data is corrupt. `what` says what was found, and where.
+    /// Creates a [`Damaged`](Self::Damaged) error. `what` says what was found, and where.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -234,7 +234,7 @@ impl StoreError {
         Self::Damaged { what: what.into(), remedy: Cow::Borrowed(Self::REMEDY) }
     }
 
-    /// A system call failed, and something may have been changed.
+    /// Creates an [`Io`](Self::Io) error: a system call failed, and may have changed something.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -247,7 +247,8 @@ impl StoreError {
         Self::Io { doing: doing.into(), source: Arc::new(source) }
     }
 
-    /// The store's back end reported an error. `doing` says what failed, such as "cannot commit".
+    /// Creates a [`Backend`](Self::Backend) error. `doing` says what failed, such as "cannot
+    /// commit".
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -263,8 +264,8 @@ impl StoreError {
         Self::Backend { doing: doing.into(), source: Arc::from(source.into()) }
     }
 
-    /// The store's back end cannot be reached, or is too busy, and nothing was changed: the same
-    /// call may succeed later.
+    /// Creates an [`Unavailable`](Self::Unavailable) error: the back end cannot be reached or is
+    /// too busy, and nothing was changed, so the same call may succeed later.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -279,11 +280,12 @@ impl StoreError {
         Self::Unavailable { doing: doing.into(), source: Arc::from(source.into()) }
     }
 
-    /// Whether the same call may succeed later: nothing was changed, and the cause may pass.
+    /// Returns `true` if the same call may succeed later: nothing was changed, and the cause may
+    /// pass.
     ///
-    /// The hub does not retry because of this. A store that can wait does so itself, and returns
-    /// such an error when it has to [give up](super::Store::give_up). Callers of the hub can use it
-    /// to decide whether to retry.
+    /// The hub itself does not retry such a call. A store that can wait does so, and returns the
+    /// error only when it has to [give up](super::Store::give_up). Callers of the hub can use this
+    /// method to decide whether to retry.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::DiskFull { .. } | Self::Exhausted { .. } | Self::Unavailable { .. } => true,

@@ -21,11 +21,11 @@ use crate::protocol::{MessageId, PartitionId, TaskMessage};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceivedMessage {
-    /// The partition of the instance that it is for.
+    /// The partition of the instance that receives the message.
     pub target: PartitionId,
-    /// The partition that sent it.
+    /// The partition that sent the message.
     pub source: PartitionId,
-    /// Its number. Numbers of one source rise.
+    /// The number of the message. The numbers of one source rise.
     pub sequence: u64,
     /// The message.
     pub message: TaskMessage,
@@ -43,7 +43,7 @@ pub struct ReceivedMessage {
 pub struct RequestId(pub MessageId);
 
 impl ReceivedMessage {
-    /// A message from a partition of another node.
+    /// Creates a message from a partition of another node.
     ///
     /// ```
     /// # use durable::InstanceId;

@@ -15,9 +15,9 @@ use crate::protocol::{PartitionId, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Node {
-    /// A name for people: by default the host and the number of the process.
+    /// A name for people; by default the host name and the process id.
     pub name: String,
-    /// Whether it owns no partitions, and only sends requests to those of others.
+    /// Whether the node owns no partitions and only sends requests to other nodes.
     pub is_client: bool,
 }
 
@@ -39,12 +39,12 @@ pub struct Node {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Members {
-    /// All nodes that were seen lately, in the order of their names.
+    /// All nodes that were seen recently, in the order of their names.
     pub nodes: Vec<Member>,
-    /// The partitions that no node owns, without those that are parked.
+    /// The partitions that no node owns, except the parked ones.
     pub free: Vec<PartitionId>,
-    /// The partitions that no node may claim, because some of their stored data
-    /// cannot be read. [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) ends that.
+    /// The partitions that no node may claim, because some of their stored data cannot be read.
+    /// [`TaskHub::retry_partition`](crate::TaskHub::retry_partition) lets nodes claim them again.
     #[serde(default)]
     pub parked: Vec<ParkedPartition>,
     /// The partitions for which an operator has [named](crate::TaskHub::pin_partition) the node that
@@ -56,7 +56,7 @@ pub struct Members {
     pub frozen: Vec<FrozenPartition>,
 }
 
-/// A partition that a certain node should own.
+/// A partition for which an operator has named the node that should own it.
 ///
 /// ```
 /// use durable::store::Members;
@@ -76,7 +76,7 @@ pub struct PinnedPartition {
     pub node: String,
 }
 
-/// A partition that does not move.
+/// A frozen partition, which stays with its owner.
 ///
 /// ```
 /// use durable::store::Members;
@@ -120,7 +120,7 @@ pub struct ParkedPartition {
     pub reason: String,
 }
 
-/// A node as others see it.
+/// A node of a hub, as the other nodes see it.
 ///
 /// ```
 /// use durable::store::Members;
@@ -134,20 +134,20 @@ pub struct ParkedPartition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Member {
-    /// Its name and kind, as it joined.
+    /// The name and kind of the node.
     pub node: Node,
-    /// Whether it is the node that was asked.
+    /// Whether this is the node that was asked.
     pub is_this: bool,
-    /// When it joined, by the store's clock.
+    /// When the node joined, by the store's clock.
     pub joined_at: Timestamp,
-    /// When it was last seen, by the store's clock.
+    /// When the node was last seen, by the store's clock.
     pub seen_at: Timestamp,
-    /// The partitions that it owns.
+    /// The partitions that the node owns.
     pub partitions: Vec<PartitionId>,
 }
 
 impl Node {
-    /// A node that owns partitions.
+    /// Creates a node that owns partitions.
     ///
     /// ```
     /// use durable::store::Node;
@@ -160,7 +160,7 @@ impl Node {
 }
 
 impl Members {
-    /// The nodes of a hub, and the partitions that no node owns.
+    /// Creates a list of the nodes of a hub, and of the partitions that no node owns.
     ///
     /// ```
     /// use durable::store::Members;
@@ -171,7 +171,7 @@ impl Members {
         Self { nodes, free, ..Self::default() }
     }
 
-    /// The node that owns a partition.
+    /// Returns the node that owns a partition.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -185,7 +185,7 @@ impl Members {
 }
 
 impl ParkedPartition {
-    /// A partition that was parked for a reason.
+    /// Creates the entry of a partition that was parked for this reason.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -201,7 +201,7 @@ impl ParkedPartition {
 }
 
 impl PinnedPartition {
-    /// A partition and the name of the node that should own it.
+    /// Creates the entry of a partition that the node with this name should own.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -215,7 +215,7 @@ impl PinnedPartition {
 }
 
 impl FrozenPartition {
-    /// A partition that was frozen for a reason.
+    /// Creates the entry of a partition that was frozen for this reason.
     ///
     /// ```
     /// use durable::protocol::PartitionId;
@@ -229,7 +229,7 @@ impl FrozenPartition {
 }
 
 impl Member {
-    /// A node, the times at which it joined and was last seen, and what it owns.
+    /// Creates the entry of a node, with the times at which it joined and was last seen.
     ///
     /// ```
     /// use durable::protocol::Timestamp;

@@ -13,8 +13,8 @@ use crate::protocol::{
     TaskMessage, Timestamp,
 };
 
-/// A store in memory, which ends with the process. Put it into an `Arc` to open one hub after another
-/// on it.
+/// A store in memory, whose content is lost when the process ends. Put the store into an `Arc` to
+/// open several hubs on it, one after another.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;

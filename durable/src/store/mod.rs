@@ -26,11 +26,11 @@
 //! # Writing a store
 //! A store generates no ids, reads no clock and knows nothing about orchestrations.
 //!
-//! 1. Keep records as bytes with [`codec`](crate::protocol::codec), so that every later release can
-//!    read them; or field by field, if the store has to be readable by others.
+//! 1. Store records as bytes with [`codec`](crate::protocol::codec), so that every later release
+//!    can read them; or field by field, if other programs have to read the store.
 //! 2. Implement [`Store`]. In [`commit`](Store::commit), call [`Commit::check`] before anything is
-//!    applied: it implements points 4, 5, 7 and 16 of the contract. [`InstanceFilter::matches`] is
-//!    the filter of [`instances`](Store::instances).
+//!    applied: it implements points 4, 5, 7 and 16 of the contract. [`InstanceFilter::matches`]
+//!    implements the filter of [`instances`](Store::instances).
 //! 3. Report errors of the back end with [`StoreError::backend`] or [`StoreError::unavailable`].
 //! 4. Test it: `durable::testing::conformance_tests!` (feature `testing`) generates one test for each
 //!    point of the contract, and `durable::testing::test_store!` registers the store, so that every
@@ -87,7 +87,7 @@ pub use crate::transaction::{
 /// The storage of a task hub.
 ///
 /// # Contract
-/// Each point is a test of the same name in `durable::testing::conformance` (feature `testing`),
+/// Each point has a test of the same name in `durable::testing::conformance` (feature `testing`),
 /// which a new store runs unchanged.
 ///
 /// 1. `a_hub_is_created_once`: [`create`](Self::create) writes the hub's record if there is none,
@@ -126,8 +126,8 @@ pub use crate::transaction::{
 ///     matches the filter exactly once, in the order of their ids, whatever the page size.
 /// 18. `messages_are_found_by_page`: a message has one position in its partition, greater than
 ///     those of all earlier messages, which stays the same across a crash.
-///     [`messages`](Self::messages) returns the messages in a range of positions, or those of them
-///     for one instance, and [`load`](Self::load) one past the last position.
+///     [`messages`](Self::messages) returns the messages in a range of positions, or only those to
+///     one instance, and [`load`](Self::load) returns one past the last position.
 /// 19. `history_is_found_by_page`: [`history_page`](Self::history_page) returns exactly those events
 ///     of an execution whose index is in the range, in order.
 /// 20. `a_page_scans_no_more_than_it_may`: [`instances`](Self::instances) reads at most
@@ -170,27 +170,28 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// The store failed, or holds a format that this release does not know.
     fn create(&self, hub: &HubRecord) -> Result<HubRecord, StoreError>;
 
-    /// Takes a partition over from its former owner. The new owner names the epoch in every commit.
+    /// Takes a partition over from its former owner. The new owner names the returned epoch in
+    /// every commit.
     ///
     /// # Errors
     /// The store failed.
     fn claim(&self, partition: PartitionId) -> Result<Epoch, StoreError>;
 
-    /// Returns what a new owner of a partition needs.
+    /// Returns the state of a partition that its new owner needs.
     ///
     /// # Errors
     /// The store failed.
     fn load(&self, partition: PartitionId) -> Result<PartitionState, StoreError>;
 
-    /// The unconsumed messages of a partition with a position in `positions`, in order, each with
-    /// its position: the first `limit` of them or, with `to`, of those to that instance. Fewer than
-    /// `limit` means that there are no more.
+    /// Returns a partition's unconsumed messages with positions in `positions`, in order, each with
+    /// its position. With `to`, returns only the messages to that instance. At most `limit`
+    /// messages are returned; fewer mean that there are no more.
     ///
     /// A message gets its position when it is committed. The position is greater than that of every
     /// earlier message of the partition, and is not reused while the store is open.
     ///
-    /// A long page may be read in parts: a message that is consumed in the meantime may be in it or
-    /// not.
+    /// A long page may be read in parts, so a message that is consumed in the meantime may be in it
+    /// or not.
     ///
     /// # Errors
     /// The store failed.
@@ -206,18 +207,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::OutOfOrder`] and [`StoreError::WrittenAndPurged`] for
-    /// a commit that the contract forbids. Any other error fails the hub, which is then to be
-    /// opened again: the group may have been written or not.
+    /// a commit that the contract forbids. Any other error fails the hub, which must then be opened
+    /// again, because it is uncertain whether the group was written.
     fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
 
-    /// The record of an instance.
+    /// Returns the record of an instance, if it exists.
     ///
     /// # Errors
     /// The store failed.
     fn instance(&self, instance: &InstanceId) -> Result<Option<InstanceRecord>, StoreError>;
 
-    /// The instances of a partition that are due at `until` or earlier, in the order of their due
-    /// times, then of their ids: at most `limit`, and only those after `after`.
+    /// Returns the instances of a partition that are due at `until` or earlier, in the order of
+    /// their due times, then of their ids: at most `limit`, and only those after `after`.
     ///
     /// # Errors
     /// The store failed.
@@ -229,9 +230,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> Result<Vec<(Timestamp, InstanceId)>, StoreError>;
 
-    /// Instances of all partitions that match `filter`, in the order of their ids: those after
-    /// `after`, at most `limit` (0 counts as 1). A page may be short or empty although more follow.
-    /// An instance that changes in the meantime is found in its old or its new state.
+    /// Returns instances that match `filter`, from all partitions, in the order of their ids: those
+    /// after `after`, at most `limit` (0 counts as 1). A page may be short or empty even if more
+    /// follow. An instance that changes in the meantime is found in its old or its new state.
     ///
     /// # Errors
     /// The store failed.
@@ -242,10 +243,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> Result<InstancePage, StoreError>;
 
-    /// Orchestrations of all partitions that match `filter`, in the order of their creation: those
-    /// that come after the position `after` in `order`, at most `limit` (0 counts as 1). A page may be
-    /// short or empty although more follow. Entities and scheduled signals are not in this order, so
-    /// a filter that selects them finds nothing.
+    /// Returns orchestrations that match `filter`, from all partitions, in the order of their
+    /// creation: those that come after the position `after` in `order`, at most `limit` (0 counts
+    /// as 1). A page may be short or empty even if more follow. Entities and scheduled signals are
+    /// not in this order, so a filter that selects them finds nothing.
     ///
     /// The default reads every instance for each page, without regard to
     /// [`max_scanned`](InstanceFilter::max_scanned). A store that can keep an index should, because
@@ -263,8 +264,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         query::by_creation_without_index(self, filter, order, after, limit)
     }
 
-    /// The events of an execution, starting with index `from`, which must be the first of an
-    /// episode.
+    /// Returns the events of an execution, starting with index `from`, which must be the first of
+    /// an episode.
     ///
     /// # Errors
     /// The store failed.
@@ -275,8 +276,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         from: u64,
     ) -> Result<Vec<HistoryEvent>, StoreError>;
 
-    /// The events of an execution whose index is in `indices`, in order; a range that reaches beyond
-    /// the end of the history is cut there.
+    /// Returns an execution's events with indices in `indices`, in order. A range that extends
+    /// beyond the end of the history is cut there.
     ///
     /// The default reads the whole history. A store that can do better should, because clients read
     /// long histories page by page, and [follow](crate::client::InstanceHandle::follow_history) them.
@@ -297,8 +298,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Checks whether there is room for new work; the hub calls this before it accepts any. Running
-    /// work continues in any case, so a store must refuse while it still has room for that. The
-    /// default never refuses.
+    /// work continues in any case, so the store must refuse new work while it still has room for
+    /// running work. The default never refuses.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`]; [`StoreError::Exhausted`] or [`StoreError::Unavailable`] while
@@ -308,50 +309,53 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Ok(())
     }
 
-    /// The memory and disk usage, if the store knows. With the feature `metrics` the hub asks after
-    /// each commit.
+    /// Returns the memory and disk usage, if the store knows them. With the feature `metrics`, the
+    /// hub calls this after each commit.
     fn usage(&self) -> Usage {
         Usage::default()
     }
 
     /// Writes a consistent copy of the whole store into the new folder `to` while commits continue,
-    /// and verifies it. It contains every commit that was acknowledged before the call, and
-    /// possibly later ones. If it fails, or the process ends, no folder `to` is left.
+    /// and verifies it. The copy contains every commit that was acknowledged before the call, and
+    /// possibly later ones. If the backup fails, or the process ends, no folder `to` is left.
     ///
-    /// A backup may take minutes. It must end soon after [`give_up`](Self::give_up). The default is
-    /// for stores that are backed up with the tools of their database.
+    /// A backup may take minutes, but must end soon after [`give_up`](Self::give_up). The default
+    /// is for stores that are backed up with the tools of their database.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] by default; [`StoreError::BackupTarget`] if `to` is not an empty
     /// or missing folder; [`StoreError::BackupStopped`] if the hub stops in the meantime;
-    /// [`StoreError::DiskFull`] if there is too little space for the copy; or the store failed.
+    /// [`StoreError::DiskFull`] if there is too little space for the copy; or another error if the
+    /// store failed.
     fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
         let _ = to;
         Err(StoreError::Unsupported { what: "backups".into() })
     }
 
-    /// How processes share the hub, if this store lets them. By default one process owns all of it.
+    /// Returns the interface through which several processes share the hub, if this store has one.
+    /// By default one process owns the whole hub.
     fn cluster(&self) -> Option<&dyn Cluster> {
         None
     }
 
-    /// The number of partitions of a new hub on this store, unless its builder names one. It is fixed when
-    /// the hub is created.
+    /// Returns the number of partitions of a new hub on this store, unless the hub's builder sets
+    /// it. The number is fixed when the hub is created.
     ///
-    /// 4 by default, which is for stores with one process. If several processes may share a hub, they
-    /// cannot use more processes than there are partitions, so such a store should return a larger number.
+    /// The default is 4, for stores with one process. A hub cannot use more processes than it has
+    /// partitions, so a store that several processes share should return a larger number.
     fn default_partitions(&self) -> u16 {
         4
     }
 
-    /// The transactions in which transactional activities run, if this store has any: their SQL and the
-    /// record of their results are one transaction. The hub asks once, before it is opened.
+    /// Returns the transactions in which transactional activities run, if this store has any: the
+    /// SQL of an activity and the record of its result are one transaction. The hub calls this
+    /// once, before it is opened.
     fn transactions(&self) -> Option<StoreTransactions> {
         None
     }
 
-    /// Tells the store that the hub is stopping: a commit that waits for a resource, now or later,
-    /// must fail at once, and so must a backup. The next [`create`](Self::create), which comes from the next hub on this
-    /// store, ends that.
+    /// Tells the store that the hub is stopping: until the next [`create`](Self::create), which
+    /// comes from the next hub on this store, a commit that waits for a resource must fail at once,
+    /// and so must a backup.
     fn give_up(&self) {}
 }

@@ -11,9 +11,9 @@ const READ_AT_ONCE: usize = 1000;
 /// The prefix of the ids of entities and of scheduled signals; no other id starts with it.
 pub(super) const ENTITIES: &str = "@";
 
-/// Which instances to find: those that meet every condition that is set.
+/// A filter that selects the instances that meet every condition that is set.
 ///
-/// It finds orchestrations, unless [`entities`](Self::entities) or
+/// The filter selects orchestrations, unless [`entities`](Self::entities) or
 /// [`scheduled_signals`](Self::scheduled_signals) is set.
 ///
 /// ```
@@ -48,7 +48,7 @@ pub struct InstanceFilter {
     pub custom_status: Option<Json>,
     /// Find entities instead of orchestrations.
     pub entities: bool,
-    /// Find only signals to entities that are kept until they are due.
+    /// Find signals to entities that are stored until they are due, instead of orchestrations.
     pub scheduled_signals: bool,
     /// The orchestration has none of these names.
     pub not_names: Vec<String>,
@@ -62,7 +62,8 @@ pub struct InstanceFilter {
 }
 
 impl InstanceFilter {
-    /// A prefix shared by the ids of all matching instances, so that a store can bound its scan.
+    /// Returns a prefix that the ids of all matching instances share, so that a store can bound its
+    /// scan.
     pub fn ids_begin_with(&self) -> &str {
         let is_any = self.id_prefix.is_empty();
         if is_any && !self.wants_orchestrations() { ENTITIES } else { &self.id_prefix }
@@ -83,8 +84,8 @@ impl InstanceFilter {
         }
     }
 
-    /// Whether an instance meets every condition. A store may use this alone, or translate the
-    /// fields for which it has indexes and check the rest with it.
+    /// Returns `true` if an instance meets every condition. A store may use this method alone, or
+    /// check some conditions with its indexes and the rest with this method.
     pub fn matches(&self, record: &InstanceRecord) -> bool {
         // An ended instance is not updated again.
         let ended = record.runtime_status.is_finished().then_some(record.last_updated_at);
@@ -136,7 +137,7 @@ pub enum CreationOrder {
 }
 
 impl CreationOrder {
-    /// Whether `a` comes after `b` in this order.
+    /// Returns `true` if `a` comes after `b` in this order.
     ///
     /// ```
     /// use durable::store::CreationOrder;
@@ -152,8 +153,8 @@ impl CreationOrder {
     }
 }
 
-/// A page of the instances that match. Positions are ids, or [`Creation`]s if the page is in the
-/// order of creation.
+/// A page of the instances that match a filter. `P` is the type of positions: ids, or [`Creation`]s
+/// if the page is in the order of creation.
 ///
 /// ```
 /// use durable::store::InstancePage;
@@ -180,8 +181,8 @@ impl<P> Default for InstancePage<P> {
 }
 
 impl<P> InstancePage<P> {
-    /// A page, and the position after which the next one begins. No more records were read for it
-    /// than it has, unless [`scanned`](Self::scanned) says otherwise.
+    /// Creates a page, with the position after which the next one begins. The number of records
+    /// read is that of `instances`, unless [`scanned`](Self::scanned) sets another.
     ///
     /// ```
     /// use durable::store::InstancePage;

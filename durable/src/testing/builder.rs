@@ -1,4 +1,4 @@
-//! Opening a hub for tests, and replacing functions by mocks.
+//! Opening a hub for tests, and replacing functions with mocks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,9 +77,9 @@ impl TestHubBuilder {
         Self { beginning: Timestamp::new(time), ..self }
     }
 
-    /// Replaces activity `F` by this function. The [state](crate::State) of `F` is then not needed.
-    /// The function receives the call's parameters as owned values; several parameters are passed
-    /// as a tuple. If the function panics, the activity fails.
+    /// Replaces activity `F` with this function. The [state](crate::State) of `F` is then not
+    /// needed. The function receives the call's parameters as owned values; several parameters are
+    /// passed as a tuple. If the function panics, the activity fails.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -165,7 +165,7 @@ impl TestHubBuilder {
     ///
     /// The time counts towards `timeout` and `attempt_timeout`. An attempt that takes exactly its
     /// `attempt_timeout` is in time. If the attempt is cancelled before that, the function does not
-    /// run. The attempt counts towards the limits on concurrency, as any other.
+    /// run. Like any other, the attempt counts towards the limits on concurrency.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;
@@ -240,7 +240,7 @@ impl TestHubBuilder {
         self.registered::<F>()
     }
 
-    /// Replaces orchestrator `O` by this function, both for starts and for calls as a
+    /// Replaces orchestrator `O` with this function, both for starts and for calls as a
     /// sub-orchestration.
     ///
     /// The function is replayed like an orchestrator, so it must be deterministic.
@@ -276,8 +276,8 @@ impl TestHubBuilder {
         self.registered::<O>()
     }
 
-    /// Opens the hub on the store at this place, regardless of `DURABLE_TEST_STORE`. The place
-    /// lives as long as the hub, also when the hub is reopened.
+    /// Opens the hub on the store at this place, regardless of `DURABLE_TEST_STORE`. The place is
+    /// kept as long as the hub, even when the hub is reopened.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! The node of a hub in memory as a store: what it stores is in the store that all nodes share.
+//! A node as a store, whose content is in the store that all nodes share.
 
 use std::ops::Range;
 

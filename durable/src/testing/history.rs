@@ -67,7 +67,7 @@ struct Header {
     format: u8,
 }
 
-/// A history could not be read from a file, or written to one.
+/// The error of reading a history from a file, or writing one to a file.
 ///
 /// ```
 /// use durable::testing::{HistoryFileError, RecordedHistory};
@@ -104,7 +104,7 @@ pub enum HistoryFileError {
         /// The error, and its place in the file.
         source: serde_json::Error,
     },
-    /// The file is of a later release.
+    /// A later release wrote the file.
     #[error(
         "the recorded history `{}` has format {found}, but this release reads formats up to {}; \
          record it with this release, or use a later one", .path.display(), FORMAT_VERSION
@@ -112,13 +112,13 @@ pub enum HistoryFileError {
     Format {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// The format of the file.
         found: u8,
     },
 }
 
 impl RecordedHistory {
-    /// The history of an instance's current execution so far.
+    /// Returns the history of an instance's current execution so far.
     ///
     /// # Errors
     /// There is no such instance, the hub was shut down, or its store failed.
@@ -183,22 +183,22 @@ impl RecordedHistory {
         write().map_err(|source| HistoryFileError::Write { path: path.to_owned(), source })
     }
 
-    /// The instance whose history it is.
+    /// Returns the id of the instance that has this history.
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
     }
 
-    /// The name of the orchestration.
+    /// Returns the name of the orchestration.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The version of the orchestration.
+    /// Returns the version of the orchestration.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// The events, in order.
+    /// Returns the events, in order.
     pub fn events(&self) -> &[HistoryEvent] {
         &self.events
     }
@@ -220,7 +220,7 @@ fn compact(json: &str) -> String {
     json.chars().filter(is_kept).collect()
 }
 
-/// The first difference between a history and the behaviour of the current code, with both sides.
+/// The first difference between a history and the behavior of the current code, with both sides.
 ///
 /// The report is the same as that of an instance that a hub suspends for this reason.
 ///
@@ -244,12 +244,13 @@ pub struct Divergence {
 }
 
 impl Divergence {
-    /// The code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each.
+    /// Returns the code of the reason, such as `DURABLE0101`; `docs/errors` has a page for each
+    /// code.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The whole report, as text for people to read.
+    /// Returns the whole report, as text for people to read.
     pub fn report(&self) -> &str {
         &self.report
     }
@@ -270,7 +271,8 @@ impl From<RegistryError> for Divergence {
 /// Checks that an instance with this history can continue with the code of this program.
 ///
 /// The orchestrator runs against the history, as in a hub after a restart. It must make the same
-/// requests by kind and name, in the same order, and must not end differently. No activity runs.
+/// requests (kind, name and target) in the same order, and must not end differently. No activity
+/// runs.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -311,8 +313,8 @@ impl From<RegistryError> for Divergence {
 /// ```
 ///
 /// # Errors
-/// The first [`Divergence`]: DURABLE0101 if the code does something different, DURABLE0103 if it is
-/// not registered.
+/// The first [`Divergence`]: DURABLE0101 if the code does something different, DURABLE0103 if no
+/// code is registered for the orchestration.
 pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
     replay(history, &Registry::collected()?, None, false)
 }
@@ -345,14 +347,14 @@ pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
 /// ```
 ///
 /// # Errors
-/// The first [`Divergence`]: DURABLE0104 if the code does something different, DURABLE0103 if it is
-/// not registered.
+/// The first [`Divergence`]: DURABLE0104 if the code does something different, DURABLE0103 if no
+/// code is registered for the orchestration.
 pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergence> {
     replay(history, &Registry::collected()?, None, true)
 }
 
-/// Like [`verify_replay`], which has an example, but with the code of orchestrator `O`, regardless of
-/// the name in the history.
+/// Like [`verify_replay`], but with the code of orchestrator `O`, regardless of the name in the
+/// history.
 ///
 /// ```
 /// use durable::prelude::*;

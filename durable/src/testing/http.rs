@@ -1,4 +1,4 @@
-//! How a test answers the requests of `ctx.call_http(..)`, and which were made.
+//! How a test answers the requests of `ctx.call_http(..)`, and which requests were made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ impl TestHubBuilder {
     /// [`ctx.send_http(..)`](crate::ActivityContext::send_http) in activities, with this function. Nothing
     /// is sent.
     ///
-    /// The function gets every request as it would be sent: each attempt, each redirect and each poll,
-    /// with the token, the `Idempotency-Key` and the `traceparent`. Everything around it is what runs in
-    /// production, including the [policy](crate::http::HttpPolicy) as far as it reads URLs. Waits
+    /// The function gets every request as it would be sent: each attempt, each redirect and each
+    /// poll, with the token, the `Idempotency-Key` and the `traceparent`. Everything else runs as
+    /// in production, including the checks of URLs by the [policy](crate::http::HttpPolicy). Waits
     /// between polls take virtual time.
     ///
     /// ```standalone_crate
@@ -57,11 +57,12 @@ impl TestHubBuilder {
         self
     }
 
-    /// Lets each attempt take the virtual time that this function returns, before the function of
-    /// [`mock_http`](Self::mock_http) answers it. With [`Duration::MAX`], it is never answered.
+    /// Makes each attempt take the virtual time that this function returns, before the function of
+    /// [`mock_http`](Self::mock_http) answers. With [`Duration::MAX`], the attempt is never
+    /// answered.
     ///
-    /// The function gets the request as it is recorded, once for all its redirects. The time counts
-    /// towards the timeout of the request and the deadline of the call.
+    /// This function gets the request as it is recorded, once for all its redirects. The time
+    /// counts towards the timeout of the request and the deadline of the call.
     ///
     /// ```
     /// use durable::http::HttpResponse;
@@ -84,9 +85,9 @@ impl TestHubBuilder {
 }
 
 impl TestHub {
-    /// The requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http), mocked or not, in
-    /// the order in which they began, as they are recorded: each attempt and each poll is one, a
-    /// redirect is none.
+    /// Returns the requests of [`ctx.call_http(..)`](crate::OrchestrationContext::call_http),
+    /// mocked or not, as they are recorded, in the order in which they began. Each attempt and each
+    /// poll is a request of its own, but a redirect is not.
     ///
     /// ```
     /// use durable::testing::TestHub;

@@ -60,7 +60,7 @@ struct Event {
     input: Json,
 }
 
-/// A [`TestHub`] could not be reopened.
+/// The error of reopening a [`TestHub`].
 ///
 /// ```
 /// use durable::testing::{ReopenError, TestHub};
@@ -85,7 +85,7 @@ impl TestHubBuilder {
     /// Opens the hub.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
+    /// See [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
     ///
     /// # Panics
     /// The environment names a store that is not registered, or the store cannot be opened.
@@ -96,20 +96,20 @@ impl TestHubBuilder {
 }
 
 impl TestHub {
-    /// Opens a hub with every function that is annotated in this program. It is kept in memory, or
-    /// in the store that [`test_store!`](super::test_store) has registered as the default or
-    /// `DURABLE_TEST_STORE` names.
+    /// Opens a hub with all annotated functions of this program. Its data is kept in memory, or in
+    /// the store that `DURABLE_TEST_STORE` names or [`test_store!`](super::test_store) has
+    /// registered as the default.
     ///
     /// Unlike a [`TaskHub`], it opens without the shared [state](crate::State) of its activities.
     /// An activity that runs without its state fails and names the missing type.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
+    /// See [`TaskHubBuilder::open`](crate::client::TaskHubBuilder::open).
     pub async fn open() -> Result<Self, OpenError> {
         Self::builder().open().await
     }
 
-    /// Configures a hub before it is opened.
+    /// Returns a builder that configures a hub before it is opened.
     pub fn builder() -> TestHubBuilder {
         TestHubBuilder::new()
     }
@@ -120,7 +120,7 @@ impl TestHub {
         &self.builder
     }
 
-    /// The hub's virtual time.
+    /// Returns the hub's virtual time.
     pub fn now(&self) -> DateTime<Utc> {
         self.hub.now().to_datetime()
     }
@@ -154,8 +154,9 @@ impl TestHub {
         self.hub.pass_time(time).await;
     }
 
-    /// The inputs of an activity's runs, in the order in which they began. Each attempt is a run.
-    /// For orchestrators, only the calls of [mocks](TestHubBuilder::mock_orchestrator) are known.
+    /// Returns the inputs of an activity's runs, in the order in which the runs began. Each attempt
+    /// is a run. For an orchestrator, only the calls of its
+    /// [mock](TestHubBuilder::mock_orchestrator) are known.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -180,8 +181,8 @@ impl TestHub {
     /// ```
     ///
     /// # Panics
-    /// A recorded input does not fit the function's parameters: it is of a call of another
-    /// [version](crate::Call::version) with different parameters.
+    /// A recorded input does not fit the function's parameters, because it comes from a call of
+    /// another [version](crate::Call::version) with different parameters.
     pub fn calls<F: Definition>(&self) -> Vec<F::Input>
     where
         F::Input: DeserializeOwned,
@@ -268,7 +269,7 @@ impl TestHub {
     /// ```
     ///
     /// # Errors
-    /// As [`raise_event_after`](Self::raise_event_after).
+    /// See [`raise_event_after`](Self::raise_event_after).
     pub fn raise_after<T: ExternalEvent>(
         &self,
         time: Duration,
@@ -340,7 +341,7 @@ impl TestHub {
     /// ```
     ///
     /// # Errors
-    /// As [`reopen`](Self::reopen).
+    /// See [`reopen`](Self::reopen).
     pub async fn crash(self) -> Result<Self, ReopenError> {
         let Self { hub, builder, injected } = self;
         let now = hub.now();

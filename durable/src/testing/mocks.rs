@@ -1,7 +1,7 @@
 //! Mocks of functions, and the record of calls of activities and mocks.
 //!
 //! They are the [`Interceptor`] of a test's hub, which the registry asks before it runs a function.
-//! A mock is found by name and version, as the function is that it replaces.
+//! A mock has the name and version of the function that it replaces, and is found by them.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,14 +5,15 @@
 //! * **Virtual time.** A [`TestHub`] runs the same code as a production hub. When all work is done and
 //!   the test waits for a result, time jumps to the next timer, so a test that spans a week takes no
 //!   real time.
-//! * **Mocks.** A [mock](TestHubBuilder::mock) replaces an activity by a function with the same
-//!   parameter and result types. [`TestHub::calls`] returns the inputs that it received. A mock may
-//!   also [never](TestHubBuilder::never) return.
+//! * **Mocks.** A [mock](TestHubBuilder::mock) replaces an activity with a function that has the
+//!   same parameter and result types. [`TestHub::calls`] returns the inputs that it received. A
+//!   mock may also [never](TestHubBuilder::never) return.
 //! * **Events.** [`TestHub::raise_event_after`] raises an event at a later virtual time.
 //! * **Restarts.** [`TestHub::reopen`] and [`TestHub::crash`] show whether instances continue where
 //!   they stopped.
-//! * **Changed code.** Keep a [`RecordedHistory`] of each path with the source. [`verify_replay`] says
-//!   whether an instance with that history could continue with the current code.
+//! * **Changed code.** Keep a [`RecordedHistory`] of each path through an orchestration with the
+//!   source. [`verify_replay`] says whether an instance with that history could continue with the
+//!   current code.
 //!
 //! ```standalone_crate
 //! # use std::time::Duration;
@@ -71,7 +72,7 @@
 //! registers a store by name, so that `DURABLE_TEST_STORE=NAME cargo test` runs the [`TestHub`]s of
 //! a program on it.
 //!
-//! Compiled with the feature `testing` only; nothing here runs in production.
+//! This module is compiled with the feature `testing` only; nothing here runs in production.
 
 // Read next: `hub.rs` (virtual time), `mocks.rs` (mocks and recorded calls), `history.rs`
 // (histories as files), `conformance/mod.rs` (for authors of stores).

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::conformance::StoreUnderTest;
 
-/// The variable of the environment that names the store.
+/// The environment variable that names the store.
 const VARIABLE: &str = "DURABLE_TEST_STORE";
 
 /// Where a [`TestHub`](super::TestHub) keeps its store: the place of the store, and the store in
@@ -62,11 +62,12 @@ pub(crate) fn chosen() -> Option<Place> {
 /// Registers a store under a name, so that a whole suite of [`TestHub`](crate::testing::TestHub)s
 /// runs on it.
 ///
-/// It takes a name, an expression that creates a
-/// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place, and `default`
-/// if hubs use it when no store is named. `DURABLE_TEST_STORE=NAME cargo test` runs the tests of a
-/// program on the store of that name; `memory` always exists, and is the default if no other store
-/// is. A hub whose builder has a store keeps it.
+/// The macro takes a name, an expression that creates a
+/// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place, and
+/// optionally `default`: hubs then use the store when none is named.
+/// `DURABLE_TEST_STORE=NAME cargo test` runs the tests of a program on the store of that name.
+/// `memory` always exists, and is the default unless another store is. A hub whose builder sets a
+/// store uses that one.
 ///
 /// ```
 /// use std::sync::Arc;

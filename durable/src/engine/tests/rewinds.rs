@@ -41,8 +41,8 @@ fn rewound<O: Definition>(past: Vec<HistoryEvent>) -> Result<Vec<i32>, Suspensio
     execution.replay_rewound(&past, before).map(|()| failed)
 }
 
-/// The second step is then the first to end, and the step after it must not get the result of the
-/// step after the failed one.
+/// After the rewind, the second step is the first to end, and the step after it must not get the
+/// result of the step after the failed one.
 #[test]
 fn a_call_after_the_failure_must_have_the_same_input() {
     let past = history![

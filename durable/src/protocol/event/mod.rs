@@ -1,7 +1,7 @@
 //! The events of a history.
 //!
-//! Names and fields are Durable Task's own (`HistoryEvent` in its protocol), so that people and
-//! tools who know one know the other.
+//! Names and fields are those of Durable Task (`HistoryEvent` in its protocol), so that people and
+//! tools that know one also know the other.
 //!
 //! Read next: `role.rs` (what each kind of event means to the code that reads a history).
 
@@ -34,10 +34,10 @@ const PATCHED: &str = "patched:";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryEvent {
-    /// For an event that records a request (such as `TaskScheduled`): its number, counted from 0 in
-    /// the order of the requests. For all other events -1.
+    /// For an event that records a request (such as `TaskScheduled`), the number of the request,
+    /// counted from 0 in the order of the requests. For all other events, -1.
     pub event_id: i32,
-    /// When it was recorded.
+    /// When the event was recorded.
     pub timestamp: Timestamp,
     /// The kind of event, with its data.
     pub kind: EventKind,
@@ -68,16 +68,16 @@ pub enum EventKind {
     ExecutionCompleted {
         /// `Completed` or `Failed`.
         status: RuntimeStatus,
-        /// Its result.
+        /// The orchestrator's result.
         result: Option<Json>,
-        /// Why it failed.
+        /// Why the orchestrator failed.
         failure: Option<FailureDetails>,
     },
-    /// The instance was ended from outside.
+    /// The instance was terminated from outside.
     ExecutionTerminated {
         /// The reason.
         reason: String,
-        /// Whether its sub-orchestrations were ended, too.
+        /// Whether its sub-orchestrations were terminated, too.
         recurse: bool,
     },
     /// The instance was suspended and keeps its history.
@@ -116,18 +116,18 @@ pub enum EventKind {
     },
     /// An activity returned.
     ///
-    /// A result that arrives while the instance is suspended is recorded even if its call has timed
-    /// out before. Only the first answer to a call counts.
+    /// A result that arrives while the instance is suspended is recorded even if its call has
+    /// already timed out. Only the first answer to a call counts.
     TaskCompleted {
         /// `event_id` of its `TaskScheduled`.
         task_scheduled_id: i32,
         /// Its result.
         result: Json,
-        /// Which attempt returned, from 1. `None` if it was recorded before 0.2.
+        /// Which attempt returned, from 1. `None` if the event was recorded before 0.2.
         #[serde(default)]
         attempt: Option<u32>,
-        /// When this attempt began to run: until then it waited for a free worker. `None` if it was
-        /// recorded before 0.2.
+        /// When this attempt began to run: until then it waited for a free worker. `None` if the
+        /// event was recorded before 0.2.
         #[serde(default)]
         began: Option<Timestamp>,
     },
@@ -141,17 +141,17 @@ pub enum EventKind {
         task_scheduled_id: i32,
         /// The reason.
         failure: FailureDetails,
-        /// Which attempt failed, from 1. `None` if it was recorded before 0.2, or if the call
-        /// failed without an attempt of its own, for example because its time limit ended.
+        /// Which attempt failed, from 1. `None` if the event was recorded before 0.2, or if the
+        /// call failed without an attempt of its own, for example because its time limit ended.
         #[serde(default)]
         attempt: Option<u32>,
-        /// When this attempt began to run; `None` where `attempt` is.
+        /// When this attempt began to run; `None` if `attempt` is `None`.
         #[serde(default)]
         began: Option<Timestamp>,
     },
     /// A run of an activity or of a sub-orchestration failed, and will be retried.
     ///
-    /// Durable Task records a failure, a timer and a new request instead; here the engine retries.
+    /// Instead of this event, Durable Task records a failure, a timer and a new request.
     TaskAttemptFailed {
         /// `event_id` of its `TaskScheduled` or `SubOrchestrationInstanceCreated`.
         task_scheduled_id: i32,
@@ -161,8 +161,8 @@ pub enum EventKind {
         failure: FailureDetails,
         /// When the next attempt begins.
         retry_at: Timestamp,
-        /// When the failed attempt began to run. `None` for a sub-orchestration, or if it was
-        /// recorded before 0.2.
+        /// When the failed attempt began to run. `None` for a sub-orchestration, or if the event
+        /// was recorded before 0.2.
         #[serde(default)]
         began: Option<Timestamp>,
     },
@@ -178,7 +178,7 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
-        /// Whether it is detached: its result is not awaited.
+        /// Whether the instance is detached, so that its result is not awaited.
         #[serde(default)]
         detached: bool,
         /// Its tags.
@@ -201,16 +201,16 @@ pub enum EventKind {
     },
     /// The orchestrator set a timer.
     TimerCreated {
-        /// When it is due.
+        /// When the timer is due.
         fire_at: Timestamp,
-        /// Where in the source it was set, as `file:line`.
+        /// Where in the source the timer was set, as `file:line`.
         source: Option<String>,
     },
     /// A timer fired.
     TimerFired {
         /// `event_id` of its `TimerCreated`; -1 for the delayed start of an instance.
         timer_id: i32,
-        /// When it was due.
+        /// When the timer was due.
         fire_at: Timestamp,
     },
     /// The orchestrator sent an event to another instance.
@@ -221,7 +221,7 @@ pub enum EventKind {
         name: String,
         /// Its data.
         input: Json,
-        /// Where in the source it was sent, as `file:line`.
+        /// Where in the source the event was sent, as `file:line`.
         source: Option<String>,
     },
     /// An external event arrived.
@@ -248,11 +248,11 @@ pub enum EventKind {
         input: Json,
         /// Where in the source the call was written, as `file:line`.
         source: Option<String>,
-        /// `event_id` of the `EntityLockRequested` of the critical section that calls, if one does.
+        /// `event_id` of the `EntityLockRequested`, if the call was made in a critical section.
         #[serde(default)]
         critical_section: Option<i32>,
     },
-    /// The orchestrator signalled an entity: it does not wait for the result of the operation.
+    /// The orchestrator signaled an entity, without waiting for the result of the operation.
     EntityOperationSignaled {
         /// The entity.
         entity_id: EntityId,
@@ -260,9 +260,9 @@ pub enum EventKind {
         operation: String,
         /// Its input.
         input: Json,
-        /// When it is to be delivered, if not at once.
+        /// When the signal is to be delivered, if not at once.
         scheduled_time: Option<Timestamp>,
-        /// Where in the source it was sent, as `file:line`.
+        /// Where in the source the signal was sent, as `file:line`.
         source: Option<String>,
     },
     /// An operation of an entity returned.
@@ -284,7 +284,7 @@ pub enum EventKind {
         /// The entities to lock, in the order in which they are locked; in a message, those that
         /// are not locked yet.
         lock_set: Vec<EntityId>,
-        /// Where in the source it was requested, as `file:line`.
+        /// Where in the source the critical section was requested, as `file:line`.
         source: Option<String>,
     },
     /// The critical section has begun: all its entities are locked.
@@ -315,19 +315,19 @@ impl From<ExecutionStarted> for EventKind {
 }
 
 impl HistoryEvent {
-    /// The event that records a request of the orchestrator.
+    /// Creates an event that records a request of the orchestrator.
     pub fn action(event_id: i32, timestamp: Timestamp, kind: EventKind) -> Self {
         Self { event_id, timestamp, kind }
     }
 
-    /// An event that happened to the instance.
+    /// Creates an event that records no request: its `event_id` is -1.
     pub fn new(timestamp: Timestamp, kind: EventKind) -> Self {
         Self { event_id: -1, timestamp, kind }
     }
 }
 
 impl EventKind {
-    /// Durable Task's name of this kind of event.
+    /// Returns Durable Task's name of this kind of event.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::ExecutionStarted(_) => "ExecutionStarted",
@@ -374,7 +374,8 @@ impl EventKind {
         }
     }
 
-    /// The event that answers a `TaskScheduled` of this id, without a record of the attempt.
+    /// Creates the event that answers the `TaskScheduled` with this id, without a record of the
+    /// attempt.
     ///
     /// ```
     /// use durable::protocol::{EventKind, Json};

@@ -19,39 +19,41 @@ pub struct ExecutionStarted {
     pub name: String,
     /// Version of the orchestration.
     pub version: Option<String>,
-    /// Its input.
+    /// Input of the orchestration.
     pub input: Json,
-    /// This execution of the instance.
+    /// The id of this execution.
     pub execution_id: ExecutionId,
     /// Hash of the orchestrator's code when the execution began.
     #[serde(default)]
     pub code_hash: Option<u64>,
-    /// The call that waits for the result, if it is a sub-orchestration.
+    /// The call that waits for the result, if the instance is a sub-orchestration.
     #[serde(default)]
     pub parent: Option<ParentInstance>,
-    /// When it is to begin, if its start is delayed.
+    /// When the execution is to begin, if its start is delayed.
     #[serde(default)]
     pub scheduled_start: Option<Timestamp>,
-    /// Its tags.
+    /// The tags of the instance.
     #[serde(default)]
     pub tags: Tags,
-    /// The trace that it belongs to.
+    /// The trace that the execution belongs to.
     #[serde(default)]
     pub trace_context: Option<TraceContext>,
     /// The hub's settings for orchestrators, as they were at the start.
     #[serde(default)]
     pub properties: Tags,
-    /// Which execution of the instance it is, counted from 0: incremented by each continue-as-new.
+    /// The number of this execution of the instance: 0 at first, and one more with each
+    /// continue-as-new.
     #[serde(default)]
     pub generation: u64,
-    /// Which replay rules the execution follows: [`REPLAY_VERSION`] of the release that started it.
+    /// Which replay rules the execution follows: the [`REPLAY_VERSION`] of the release that started
+    /// it.
     ///
     /// An execution follows the rules with which it began, so a later release replays it as the
-    /// release that started it did. 0 if it was started before 0.2.
+    /// release that started it did. 0 if the execution was started before 0.2.
     #[serde(default)]
     pub replay_version: u8,
     /// The hub's limits when the execution began. They apply until it ends, so a replay refuses
-    /// exactly what was refused before. `None` if it was started before 0.2.
+    /// exactly what was refused before. `None` if the execution was started before 0.2.
     #[serde(default)]
     pub limits: Option<ExecutionLimits>,
 }
@@ -70,14 +72,15 @@ pub struct ExecutionStarted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExecutionLimits {
-    /// Bytes of a value, as JSON: [`max_payload`](crate::client::TaskHubBuilder::max_payload).
+    /// The most bytes of a value, as JSON:
+    /// [`max_payload`](crate::client::TaskHubBuilder::max_payload).
     pub payload: u64,
-    /// Bytes of a custom status, as JSON:
+    /// The most bytes of a custom status, as JSON:
     /// [`max_custom_status`](crate::client::TaskHubBuilder::max_custom_status).
     pub custom_status: u64,
-    /// Number of requests: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
+    /// The most requests: [`max_actions`](crate::client::TaskHubBuilder::max_actions).
     pub actions: u32,
-    /// Number of unread events:
+    /// The most unread events:
     /// [`max_unread_events`](crate::client::TaskHubBuilder::max_unread_events).
     pub unread_events: u64,
 }
@@ -97,17 +100,17 @@ pub struct ExecutionLimits {
 ///   output of one episode is bounded. An [`Error`](crate::Error) that an orchestrator creates has
 ///   the public path of its type as [`error_type`](crate::protocol::FailureDetails::error_type)
 ///   (`durable::TaskFailed<..>`, not `durable::error::TaskFailed<..>`), and one created from
-///   [`FailureDetails`](crate::protocol::FailureDetails) is recorded as these, not as a failure
-///   caused by them. The `source()` of a failure is the next cause that its text does not repeat,
-///   not every cause. A replay also compares the target of a request: the entity of a call or
-///   signal, the recipient of an event, the explicit instance id of a sub-orchestration. An event
-///   that was encoded twice is decoded twice if it cannot be read otherwise.
+///   [`FailureDetails`](crate::protocol::FailureDetails) is recorded as those details, not as a
+///   failure caused by them. The `source()` of a failure skips causes that its text repeats. A
+///   replay also compares the target of a request: the entity of a call or signal, the recipient of
+///   an event, the explicit instance id of a sub-orchestration. An event that was encoded twice is
+///   decoded twice if it cannot be read otherwise.
 ///
 /// [`new_guid`]: crate::OrchestrationContext::new_guid
 pub const REPLAY_VERSION: u8 = 1;
 
 impl ExecutionStarted {
-    /// A start with the required fields only.
+    /// Creates a start event with the required fields only.
     pub fn new(
         name: impl Into<String>,
         version: Option<String>,

@@ -1,4 +1,4 @@
-//! What runs beside the commits: the keeper of the log, and the checkpoints.
+//! The actors that run beside the commits: the keeper of the log, and the checkpoints.
 //!
 //! An actor is a state machine. In production a thread drives it, and in a simulation the seed
 //! decides when it takes a step.

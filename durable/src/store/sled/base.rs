@@ -68,8 +68,8 @@ impl Base {
         self.pieces.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a batch that is durable after the next [`sync`](Self::sync): to a tree that is of no use
-    /// before.
+    /// Writes a batch that becomes durable with the next [`sync`](Self::sync), to a tree that is
+    /// not used before that.
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let _whole = self.pieces.write();
         self.tree.apply(batch)

@@ -16,12 +16,12 @@ use crate::store::{StoreError, chain};
 const BATCH: usize = 256;
 
 impl SledStore {
-    /// Compacts the folder at `path`, which must not be open; returns its size in bytes before and
-    /// after.
+    /// Compacts the folder at `path`, which must not be open, and returns its size in bytes before
+    /// and after.
     ///
     /// sled's file usually does not shrink: space that is freed, for example by a large purge, is
-    /// reused. Compacting returns it to the disk. It needs as much free space as the result takes.
-    /// A crash while it runs does no harm.
+    /// reused. Compacting returns the freed space to the disk, and needs as much free space as the
+    /// compacted copy takes. A crash during the compaction does no harm.
     ///
     /// ```
     /// use durable::store::SledStore;
@@ -34,7 +34,7 @@ impl SledStore {
     /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// See [`open`](Self::open).
     pub fn compact(path: impl AsRef<Path>) -> Result<(u64, u64), StoreError> {
         let options = Self::options();
         let folder = Folder::open(&Disk::System, path.as_ref())?;
@@ -77,7 +77,7 @@ fn check_room(folder: &Folder, tree: u64) -> Result<(), StoreError> {
     room::check(&Disk::System, folder.path(), 2 * room::FREE_TO_OPEN + tree + log)
 }
 
-/// Whether something was lacking that may be available later.
+/// Whether the error reports a resource that was lacking but may be available later.
 fn is_lack(error: &StoreError) -> bool {
     match error {
         StoreError::Io { source, .. } => is_passing(source),

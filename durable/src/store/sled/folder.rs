@@ -59,7 +59,7 @@ impl Folder {
         self.path.join(NEW_TREE)
     }
 
-    /// Replaces the tree by the new one, which must be complete and synced.
+    /// Replaces the tree with the new one, which must be complete and synced.
     pub(super) fn replace_tree(&self) -> Result<(), StoreError> {
         let doing = || format!("cannot rename folders in `{}`", self.path.display());
         let io = |error| StoreError::io(doing(), error);
@@ -241,8 +241,8 @@ fn sync_tree(disk: &Disk, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs the entries of a folder and of its parents, which may be new. A folder that may not be read,
-/// or cannot be synced, existed before: a new one could be.
+/// Syncs the entries of a folder and of its parents, which may be new. Stops at a folder that
+/// cannot be read or synced: it is not new, because a new folder can be.
 fn sync_parent_entries(disk: &Disk, path: &Path) -> io::Result<()> {
     for above in disk.canonical(path)?.ancestors().skip(1) {
         let synced = disk.open(above).and_then(|folder| folder.sync_folder());

@@ -54,8 +54,8 @@ pub(super) struct Writer {
 
 type Positions = BTreeMap<(PartitionId, MessageId), u64>;
 
-/// For instances that a commit touches first in the newest overlay: their heads in the layers
-/// below.
+/// The heads, in the layers below, of the instances that a commit is the first to touch in the
+/// newest overlay.
 type Before<'a> = BTreeMap<&'a InstanceId, Option<(u64, Head)>>;
 
 impl Writer {

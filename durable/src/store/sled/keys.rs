@@ -48,7 +48,7 @@ pub(super) fn rest_of_instance(instance: &InstanceId) -> Vec<u8> {
     [&instances(instance.as_str()), [END].as_slice()].concat()
 }
 
-/// The prefix of a partition's active instances. A key is this and an instance id.
+/// The prefix of a partition's active instances. A key is this prefix and an instance id.
 pub(super) fn active(partition: PartitionId) -> Vec<u8> {
     [b"a".as_slice(), &partition.0.to_be_bytes()].concat()
 }
@@ -57,7 +57,8 @@ pub(super) fn active_instance(partition: PartitionId, instance: &InstanceId) -> 
     [&active(partition), instance.as_str().as_bytes()].concat()
 }
 
-/// The prefix of the index by creation. A key is this, a bucket, and the first id of the block.
+/// The prefix of the index by creation. A key is this prefix, a bucket, and the first id of the
+/// block.
 pub(super) const CREATIONS: &[u8] = b"b";
 /// The greatest bucket in a key.
 pub(super) const BUCKET_MAX: u64 = (1 << 49) - 1;
@@ -91,7 +92,7 @@ pub(super) fn sortable(at: Timestamp) -> u64 {
     at.to_datetime().timestamp_micros().cast_unsigned() ^ SIGN
 }
 
-/// The time that [`sortable`] made a number of, if there is such a date.
+/// The time from which [`sortable`] made this number, if there is such a date.
 pub(super) fn from_sortable(number: u64) -> Option<Timestamp> {
     Timestamp::from_micros((number ^ SIGN).cast_signed())
 }
@@ -101,7 +102,7 @@ fn time(at: Timestamp) -> [u8; 8] {
     sortable(at).to_be_bytes()
 }
 
-/// The prefix of a partition's due instances. A key is this, a time and an instance id.
+/// The prefix of a partition's due instances. A key is this prefix, a time and an instance id.
 pub(super) fn due(partition: PartitionId) -> Vec<u8> {
     [b"d".as_slice(), &partition.0.to_be_bytes()].concat()
 }

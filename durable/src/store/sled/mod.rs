@@ -84,8 +84,8 @@ const BEHIND_ENTITIES: &str = "A";
 
 /// The embedded store: a folder, owned by one process at a time.
 ///
-/// A commit is durable when it returns: it costs one sequential write and one `fdatasync`,
-/// independently of the size of the folder. [`options`](Self::options) has the settings.
+/// By default, a commit is durable when the call returns. It costs one sequential write and one
+/// `fdatasync`, regardless of the size of the folder. [`options`](Self::options) has the settings.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -137,19 +137,19 @@ impl SledStore {
     /// Opens the folder at `path`, or creates it.
     ///
     /// A new folder has mode 0700, because it holds every input and result in readable form; an
-    /// existing folder keeps its mode. It may be the root of a volume: files and folders that do
-    /// not belong to the store are left alone.
+    /// existing folder keeps its mode. The folder may be the root of a volume: files and folders
+    /// that do not belong to the store are left alone.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if it is open already, [`StoreError::UnknownFormat`] if a newer
-    /// release wrote it, [`StoreError::LogDamaged`] and [`StoreError::Damaged`] if acknowledged
-    /// data is missing or unreadable, [`StoreError::DiskFull`] if there is too little room to open
-    /// it safely, [`StoreError::Io`] if a system call fails.
+    /// [`StoreError::InUse`] if the folder is already open, [`StoreError::UnknownFormat`] if a
+    /// newer release wrote it, [`StoreError::LogDamaged`] and [`StoreError::Damaged`] if
+    /// acknowledged data is missing or unreadable, [`StoreError::DiskFull`] if there is too little
+    /// space to open the folder safely, [`StoreError::Io`] if a system call fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::options().open(path)
     }
 
-    /// How a store can be opened.
+    /// Returns the default options, with which a store can be opened.
     pub fn options() -> SledOptions {
         SledOptions::default()
     }

@@ -1,4 +1,4 @@
-//! A state that several threads share, and that they wait for changes of.
+//! A state that several threads share, and whose changes they wait for.
 //!
 //! All waits of the store are here. In a simulation there is one thread: a waiter lets the other
 //! actors of the store take steps until the state has changed. In the meantime, the caller must not
@@ -34,7 +34,7 @@ impl<T> Monitor<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes all that wait, after a change.
+    /// Wakes all waiters, after a change.
     pub(super) fn notify(&self) {
         #[cfg(feature = "testing")]
         if let Some(waits) = &self.simulated {
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::store::sled::disk::simulated::SimDisk;
 
-    /// Of the choices whether time is over, each is for `no`.
+    /// Each choice whether the time is over is `no`.
     #[test]
     fn a_simulated_wait_with_a_timeout_ends_even_if_nothing_happens() {
         let disk = SimDisk::new(|end| end - 1);

@@ -57,7 +57,7 @@ impl OpenFolder {
     /// When a file of the folder was last added, renamed or removed, if the system knows.
     ///
     /// # Errors
-    /// As of [`check`](Self::check).
+    /// See [`check`](Self::check).
     pub(super) fn changed(&self) -> Result<Option<SystemTime>, StoreError> {
         check_path(&self.disk, &self.path, self.identity).map(|found| found.modified)
     }

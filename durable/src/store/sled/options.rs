@@ -6,7 +6,8 @@ use crate::store::Durability;
 
 const MIB: usize = 1024 * 1024;
 
-/// The options of a [`SledStore`](crate::store::SledStore); created by [`SledStore::options`](crate::store::SledStore::options).
+/// The options of a [`SledStore`](crate::store::SledStore), created by
+/// [`SledStore::options`](crate::store::SledStore::options).
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -52,29 +53,29 @@ impl Default for SledOptions {
 }
 
 impl SledOptions {
-    /// When a commit counts as durable. By default when it would survive a power failure.
+    /// Sets when a commit counts as durable. By default, a commit must have reached the disk.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// The approximate maximum of memory for commits that are not in sled's tree yet; the log on
-    /// disk has about the same size. By default 40 MiB, at least 1 MiB. With more, more changes of
-    /// one instance are combined, and opening after a crash is slower.
+    /// Sets the approximate maximum memory for commits that are not in sled's tree yet; the log on
+    /// disk has about the same size. The default is 40 MiB, the minimum 1 MiB. With more memory,
+    /// more changes of one instance are combined, and opening after a crash is slower.
     pub fn overlay_bytes(mut self, bytes: usize) -> Self {
         self.overlay_bytes = bytes.max(MIB);
         self
     }
 
-    /// The size of sled's cache for its tree, by sled's own count, which is low. By default 4 MiB.
-    /// Other pages are read from the file, which the operating system caches.
+    /// Sets the size of sled's cache for its tree, by sled's own count, which is too low. The
+    /// default is 4 MiB. Other pages are read from the file, which the operating system caches.
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = bytes;
         self
     }
 
-    /// The disk space reserved for running work: while less is free, new work is rejected with
-    /// [`StoreError::DiskFull`](crate::store::StoreError::DiskFull). By default 64 MiB.
+    /// Sets the disk space reserved for running work: while less is free, new work is rejected with
+    /// [`StoreError::DiskFull`](crate::store::StoreError::DiskFull). The default is 64 MiB.
     pub fn reserve_bytes(mut self, bytes: u64) -> Self {
         self.reserve_bytes = bytes;
         self

@@ -1,4 +1,4 @@
-//! Free disk space, and the behaviour when there is little.
+//! Free disk space, and the behavior when there is little.
 //!
 //! New work is rejected while less than the reserve is free. Running work may use the reserve, down
 //! to what sled needs: sled damages its file when it is opened on a full disk. Below that, commits

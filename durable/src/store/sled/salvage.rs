@@ -28,8 +28,8 @@ use crate::protocol::{HistoryEvent, InstanceId, PartitionId, TaskMessage};
 use crate::store::{Store, StoreError, chain};
 
 impl SledStore {
-    /// Opens a folder for reading only, damaged or not. Nothing in it is changed; sled's files are
-    /// copied to a private folder in the system's folder for temporary files.
+    /// Opens a folder for reading only, damaged or not. Nothing in the folder is changed; sled's
+    /// files are copied to a private folder in the system's folder for temporary files.
     ///
     /// If the log is damaged, the store shows the state before the damage, which is a prefix of the
     /// commit order. What can be read after the damage, or without sled's files, is in the
@@ -51,9 +51,9 @@ impl SledStore {
     /// ```
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if it does not
-    /// exist or cannot be copied, [`StoreError::Damaged`] if sled opens its files but cannot read
-    /// them.
+    /// [`StoreError::InUse`] if a process has the folder open, [`StoreError::Io`] if the folder
+    /// does not exist or cannot be copied, [`StoreError::Damaged`] if sled opens its files but
+    /// cannot read them.
     pub fn read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let doing = || format!("cannot copy `{}`", path.display());
@@ -95,7 +95,7 @@ impl SledStore {
         Ok(Self { checkpoints: None, inner, path: path.to_owned(), salvage, _folder: None })
     }
 
-    /// The damage that [`read_only`](Self::read_only) found.
+    /// Returns the damage that [`read_only`](Self::read_only) found.
     ///
     /// ```
     /// use durable::store::{SledStore, StoreError};
@@ -118,8 +118,8 @@ impl SledStore {
     /// - `{"message": ..}` for each unconsumed message;
     /// - `{"damage": ".."}` for each damaged or unreadable part;
     /// - `{"frame": .., "instance": .., "history": [..]}` and `{"frame": .., "message": ..}` for
-    ///   the content of the log after its damage: an episode with its events and the record after
-    ///   it, and a message.
+    ///   the content of the log after the damage: an episode with its events and the record after
+    ///   it, or a message.
     ///
     /// ```
     /// use durable::store::SledStore;
@@ -134,7 +134,7 @@ impl SledStore {
     /// ```
     ///
     /// # Errors
-    /// If writing to `out` fails.
+    /// Writing to `out` failed.
     pub fn export(&self, out: &mut impl Write) -> io::Result<()> {
         match guarded(&self.path, || self.inner.view().ids()) {
             Ok(ids) => ids.iter().try_for_each(|id| self.export_instance(id, out))?,

@@ -12,7 +12,7 @@ impl SimDisk {
     /// the name and the value in production of each.
     ///
     /// # Errors
-    /// As [`SledStore::open`].
+    /// See [`SledStore::open`].
     pub fn open_store(
         &self,
         path: &Path,

@@ -9,7 +9,7 @@
 //! tail           episodes, each: number of events (4), length (4), events
 //! ```
 //! Most instances have their whole history in the tail, so that they occupy a single key.
-//! A tail that has grown too long becomes a value of its own, of the same make.
+//! A tail that has grown too long becomes a value of its own, of the same form.
 
 use std::ops::Range;
 

@@ -60,18 +60,18 @@ pub(super) struct State {
     pub(super) partitions: u16,
     nodes: BTreeMap<u64, Joined>,
     owners: BTreeMap<PartitionId, (u64, Epoch)>,
-    /// Those whose owners were cut off.
+    /// The partitions whose owners were cut off.
     orphaned: BTreeSet<PartitionId>,
-    /// Why each of these is parked.
+    /// The parked partitions, with the reasons.
     parked: BTreeMap<PartitionId, String>,
-    /// The names of the nodes that should own these.
+    /// The pinned partitions, with the names of the nodes that should own them.
     pinned: BTreeMap<PartitionId, String>,
-    /// Why each of these does not move.
+    /// The frozen partitions, with the reasons.
     frozen: BTreeMap<PartitionId, String>,
-    /// Messages that are not received, in the order in which they were committed.
+    /// Messages that were not received yet, in the order in which they were committed.
     outbox: BTreeMap<u64, ReceivedMessage>,
     sent: u64,
-    /// The messages that the present owner has been given.
+    /// The messages that were delivered to the present owner.
     given: BTreeSet<u64>,
     requests: BTreeMap<RequestId, Asked>,
 }
@@ -92,12 +92,12 @@ struct Asked {
     by: Option<u64>,
     is_taken: bool,
     answer: Option<String>,
-    /// Whether the present owner has been given it.
+    /// Whether the request was delivered to the present owner.
     is_given: bool,
 }
 
 impl MemoryCluster {
-    /// A new node.
+    /// Creates a node.
     pub fn node(&self) -> MemoryNode {
         let mut state = self.0.state();
         state.created += 1;
@@ -106,8 +106,8 @@ impl MemoryCluster {
 }
 
 impl MemoryNode {
-    /// Expires all leases of the node, as if its process had stopped for a while: other nodes take its
-    /// partitions over, and it does not learn of it before it commits or asks.
+    /// Expires all leases of the node, as if its process had stopped for a while: other nodes take
+    /// over its partitions, and the node does not learn of it before its next commit.
     pub fn cut_off(&self) {
         self.shared.change(|state| {
             if let Some(node) = state.nodes.get_mut(&self.number) {
@@ -128,7 +128,8 @@ impl MemoryNode {
         });
     }
 
-    /// Holds back the messages of other nodes to this one, as a slow network does, or lets them arrive.
+    /// Holds back the messages of other nodes to this one, as a slow network does; `false` lets
+    /// them arrive.
     pub fn hold_messages(&self, holds: bool) {
         if let Some(node) = self.shared.state().nodes.get_mut(&self.number) {
             node.holds_messages = holds;
@@ -136,13 +137,13 @@ impl MemoryNode {
         self.shared.changed.notify_all();
     }
 
-    /// The partitions that the node owns.
+    /// Returns the partitions that the node owns.
     pub fn partitions(&self) -> Vec<PartitionId> {
         self.shared.state().owned_by(self.number).collect()
     }
 
-    /// The number of requests of the node's clients that are stored for other nodes, or whose answers
-    /// the node has not received.
+    /// Returns the number of requests of the node's clients that are stored for other nodes, or
+    /// whose answers the node has not received.
     pub fn requests(&self) -> usize {
         let state = self.shared.state();
         state.requests.values().filter(|asked| asked.by == Some(self.number)).count()
@@ -243,7 +244,7 @@ impl State {
         workers.get(usize::from(partition.0).checked_rem(workers.len())?).copied()
     }
 
-    /// A new owner is given everything that was not taken in.
+    /// Marks everything that was not committed as not delivered: the partition has a new owner.
     fn forget_given(&mut self, partition: PartitionId) {
         let given: BTreeSet<u64> = std::mem::take(&mut self.given);
         let of_others =
@@ -274,13 +275,13 @@ impl State {
         }
     }
 
-    /// Those of these partitions that the caller owns.
+    /// The partitions in `owned` that the caller really owns.
     fn owned(&self, owned: &[(PartitionId, Epoch)]) -> BTreeSet<PartitionId> {
         let owned = owned.iter().filter(|(it, epoch)| self.is_owner(*it, *epoch));
         owned.map(|(it, _)| *it).collect()
     }
 
-    /// Those of these partitions that the caller does not own any more.
+    /// The partitions in `owners` that the caller does not own any more.
     pub(super) fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
         let is_lost =
             |(partition, epoch): &&(PartitionId, Epoch)| !self.is_owner(*partition, *epoch);
@@ -325,7 +326,7 @@ impl State {
 }
 
 impl Asked {
-    /// Whether it is to be given to the owner of one of these partitions.
+    /// Whether the request is to be delivered to the owner of one of these partitions.
     fn is_open(&self, owned: &BTreeSet<PartitionId>) -> bool {
         let target = self.request.as_ref().map(|request| request.target);
         let is_new = self.answer.is_none() && !self.is_taken && !self.is_given;

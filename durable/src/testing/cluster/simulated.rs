@@ -1,4 +1,4 @@
-//! What a simulation asks of a node. It never waits.
+//! The methods of a node that a simulation calls. They never wait.
 
 use super::{Asked, MemoryNode};
 use crate::protocol::PartitionId;
@@ -26,7 +26,7 @@ impl MemoryNode {
         state.receive(self.number, owned, at_most)
     }
 
-    /// Those of these partitions that the node does not own any more.
+    /// The partitions in `owners` that the node does not own any more.
     pub(crate) fn lost(&self, owners: &[(PartitionId, Epoch)]) -> Vec<PartitionId> {
         self.shared.state().lost(owners)
     }

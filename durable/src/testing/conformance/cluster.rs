@@ -1,4 +1,4 @@
-//! The contract of [`Cluster`](crate::store::Cluster), as tests that every store runs that several
+//! The contract of [`Cluster`](crate::store::Cluster), as tests for every store that several
 //! processes share.
 //!
 //! A store runs all of them with one line,
@@ -38,7 +38,7 @@ pub const CLUSTER_POINTS: &[(&str, ClusterPoint)] =
 
 /// Defines a `#[test]` for each point of the contract of a [`Cluster`](crate::store::Cluster).
 ///
-/// It takes an expression that creates a
+/// The macro takes an expression that creates a
 /// [`ClusterUnderTest`](crate::testing::conformance::ClusterUnderTest) at an empty place; each test
 /// evaluates it once.
 ///
@@ -121,7 +121,7 @@ pub fn a_partition_has_one_owner(under_test: &dyn ClusterUnderTest) {
 }
 
 /// Points 1 and 6 of the contract of `Cluster`: if a node is silent for longer than its lease, its
-/// partitions are claimed as orphaned, and it commits nothing any more.
+/// partitions are claimed as orphaned, and it can no longer commit.
 pub fn a_silent_owner_is_replaced_and_fenced(under_test: &dyn ClusterUnderTest) {
     let [mut silent, mut other] = Peer::first_two(under_test, 4);
     let mut late = silent.group();
@@ -144,8 +144,8 @@ pub fn a_silent_owner_is_replaced_and_fenced(under_test: &dyn ClusterUnderTest) 
     });
 }
 
-/// Points 2 and 3 of the contract of `Cluster`: the messages of one sender are received in their order,
-/// each of them once, and become messages of the partition when they are committed.
+/// Points 2 and 3 of the contract of `Cluster`: the messages of one sender are received in order,
+/// each once, and become messages of the partition when they are committed.
 pub fn a_message_to_another_node_arrives_once_and_in_order(under_test: &dyn ClusterUnderTest) {
     let mut peers = Peer::first_two(under_test, 4);
     balance(&mut peers, &[2, 2]);
@@ -170,8 +170,8 @@ pub fn a_message_to_another_node_arrives_once_and_in_order(under_test: &dyn Clus
     same(&two.messages(to), &Vec::new(), "the messages that were consumed");
 }
 
-/// Point 2 of the contract of `Cluster`: the next owner receives what was not committed, and the former
-/// one cannot commit it any more.
+/// Point 2 of the contract of `Cluster`: the next owner receives messages that were not committed,
+/// and the former owner can no longer commit them.
 pub fn a_message_that_was_not_committed_goes_to_the_next_owner(under_test: &dyn ClusterUnderTest) {
     let mut peers = Peer::first_two(under_test, 2);
     balance(&mut peers, &[1, 1]);
@@ -197,8 +197,8 @@ pub fn a_message_that_was_not_committed_goes_to_the_next_owner(under_test: &dyn 
     same(&one.messages(to), &expected, "the messages of the partition");
 }
 
-/// Point 4 of the contract of `Cluster`: a request is delivered once to the owner of its target, the
-/// first answer counts, and the node that asked receives it once.
+/// Point 4 of the contract of `Cluster`: a request is delivered once to the owner of its target,
+/// the first answer counts, and the node that asked receives this answer once.
 pub fn a_request_is_answered_once(under_test: &dyn ClusterUnderTest) {
     let mut owner = Peer::join(under_test, 2, "owner", false);
     owner.turn();
@@ -229,8 +229,8 @@ pub fn a_request_is_answered_once(under_test: &dyn ClusterUnderTest) {
     same(&answers, &vec![(taken.id, "\"late\"".to_owned())], "the answers");
 }
 
-/// Point 4 of the contract of `Cluster`: if the owner of the target loses the partition first, the next
-/// owner receives the request; but not one that was taken.
+/// Point 4 of the contract of `Cluster`: if the owner of the target loses the partition before it
+/// answers, the next owner receives the request, unless the request was taken.
 pub fn a_request_that_was_not_answered_goes_to_the_next_owner(under_test: &dyn ClusterUnderTest) {
     let mut peers = Peer::first_two(under_test, 2);
     balance(&mut peers, &[1, 1]);
@@ -257,8 +257,8 @@ pub fn a_request_that_was_not_answered_goes_to_the_next_owner(under_test: &dyn C
     same(&one.receive_some().requests, &vec![open], "the requests to the next owner");
 }
 
-/// A request whose client has gone is not delivered any more, and what its owner answers is not returned;
-/// but only the node that has asked withdraws it, and not once it is answered.
+/// A withdrawn request is not delivered any more, and an answer to it is not returned. Only the
+/// node that asked can withdraw a request, and only until it is answered.
 pub fn a_withdrawn_request_is_neither_delivered_nor_answered(under_test: &dyn ClusterUnderTest) {
     let mut owner = Peer::join(under_test, 2, "owner", false);
     owner.turn();
@@ -319,8 +319,8 @@ pub fn a_parked_partition_is_not_claimed(under_test: &dyn ClusterUnderTest) {
     same(&gained, &vec![parked], "what is claimed");
 }
 
-/// [`Cluster::assign`](crate::store::Cluster::assign): a partition that the node owns, and that does not
-/// run there, is claimed again.
+/// A partition that the node owns but that does not run there is claimed again, as
+/// [`Cluster::assign`](crate::store::Cluster::assign) requires.
 pub fn a_partition_that_does_not_run_is_claimed_again(under_test: &dyn ClusterUnderTest) {
     let mut peer = Peer::join(under_test, 2, "one", false);
     peer.turn();
@@ -334,7 +334,8 @@ pub fn a_partition_that_does_not_run_is_claimed_again(under_test: &dyn ClusterUn
     same(&peer.assign().gained, &Vec::new(), "what is claimed while everything runs");
 }
 
-/// Point 6 of the contract of `Cluster`: if the nodes read the time of the store, it is the same clock.
+/// Point 6 of the contract of `Cluster`: if the store provides its time, all nodes read the same
+/// clock.
 pub fn the_nodes_share_a_clock(under_test: &dyn ClusterUnderTest) {
     let peers = Peer::first_two(under_test, 2);
     let time = |peer: &Peer| must(peer.cluster().time(), "reading the clock");

@@ -14,7 +14,7 @@ use crate::store::{
     StoreError,
 };
 
-/// How often a test looks at most for what it waits for, and how long it waits in between.
+/// The most times that a test checks a condition that it waits for, and the time between checks.
 const LOOKS: usize = 600;
 const WAIT: Duration = Duration::from_millis(50);
 
@@ -88,7 +88,7 @@ impl Peer {
         }
     }
 
-    /// Lets time pass until something is so.
+    /// Lets time pass until a condition holds.
     #[track_caller]
     pub(super) fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
         for _ in 0..LOOKS {
@@ -189,7 +189,7 @@ pub(super) fn balance(peers: &mut [Peer; 2], wanted: &[usize; 2]) {
     panic!("the partitions are not balanced");
 }
 
-/// Checks that something is so.
+/// Checks that a condition holds.
 #[track_caller]
 pub(super) fn holds(is_so: bool, what: &str) {
     assert!(is_so, "{what}");

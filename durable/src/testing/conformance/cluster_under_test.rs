@@ -31,12 +31,13 @@ use crate::store::Store;
 /// conformance::a_partition_has_one_owner(&InMemory::default());
 /// ```
 pub trait ClusterUnderTest: Sync {
-    /// Opens the store as another process. The store has not joined, and all stores of this place share
-    /// their content.
+    /// Opens the store as another process would. The store has not joined the hub yet. All stores
+    /// of this place share their content.
     fn open(&self) -> Arc<dyn Store>;
 
-    /// Lets the lease of a process expire, if that is possible without waiting. `number` counts the calls
-    /// of [`open`](Self::open) from 0. By default the tests wait until the lease has expired.
+    /// Lets the lease of a process expire, if that is possible without waiting. `number` identifies
+    /// the process by its call of [`open`](Self::open), counted from 0. By default the tests wait
+    /// until the lease has expired.
     fn silence(&self, number: usize) {
         let _ = number;
     }

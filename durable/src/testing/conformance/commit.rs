@@ -160,7 +160,7 @@ fn parts_are_visible_together(scene: &Scene<'_>) {
     same(&rounds_of(scene, &id, &events), &ROUNDS, "the rounds that a history has at the end");
 }
 
-/// Ends the readers, also when a commit fails.
+/// Ends the readers, even when a commit fails.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {

@@ -9,7 +9,7 @@ use crate::store::{Creation, CreationOrder, InstanceFilter};
 const ORDERS: [CreationOrder; 2] = [CreationOrder::OldestFirst, CreationOrder::NewestFirst];
 
 /// Point 21: all matching orchestrations are found, each once, in the order of creation or in the
-/// reverse order; also after they were started again or purged.
+/// reverse order, even after some were started again or purged.
 ///
 /// # Panics
 /// If the store violates the point.

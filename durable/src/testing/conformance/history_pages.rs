@@ -9,7 +9,7 @@ use crate::protocol::{ExecutionId, HistoryEvent, InstanceId};
 /// Point 19: a page holds exactly the events of its range, wherever episodes begin.
 ///
 /// # Panics
-/// If the store breaks the point.
+/// If the store violates the point.
 pub fn history_is_found_by_page(under_test: &dyn StoreUnderTest) {
     let scene = Scene::open(under_test);
     let owner = scene.claim(33);

@@ -1,7 +1,7 @@
 //! The contract of [`Store`], as tests that every store runs.
 //!
-//! Owns one function for each numbered point of the contract, with exactly that point's name. The
-//! functions require nothing beyond the contract, and use a store only through the trait.
+//! There is one function for each numbered point of the contract, with exactly that point's name.
+//! The functions require nothing beyond the contract, and use a store only through the trait.
 //!
 //! A store runs all of them with one line, [`conformance_tests!`](super::conformance_tests), and
 //! defines in [`StoreUnderTest`] how it is opened and how it crashes.
@@ -85,8 +85,8 @@ use crate::store::Store;
 pub trait StoreUnderTest: Sync {
     /// Opens the store at this place.
     ///
-    /// It is called again after the store that it returned before was dropped, and then returns a
-    /// store with the same content.
+    /// This method is called again after the store that it last returned was dropped, and must then
+    /// return a store with the same content.
     fn open(&self) -> Arc<dyn Store>;
 
     /// Simulates a crash of the process that has the store open, and opens what is left at this
@@ -123,7 +123,7 @@ pub const POINTS: &[(&str, Point)] = crate::__conformance_tests!(@each table [])
 
 /// Defines a `#[test]` for each point of the contract of a [`Store`](crate::store::Store).
 ///
-/// It takes an expression that creates a
+/// The macro takes an expression that creates a
 /// [`StoreUnderTest`](crate::testing::conformance::StoreUnderTest) at an empty place; each test
 /// evaluates it once.
 ///

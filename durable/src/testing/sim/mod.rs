@@ -89,7 +89,7 @@ impl Simulation {
     /// internal sizes: it gets the name and the value in production of each.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`].
+    /// See [`TaskHubBuilder::open`].
     pub fn open(
         &self,
         builder: TaskHubBuilder,
@@ -101,7 +101,7 @@ impl Simulation {
     /// Opens one of several processes, as [`open`](Self::open) does.
     ///
     /// # Errors
-    /// As [`TaskHubBuilder::open`].
+    /// See [`TaskHubBuilder::open`].
     pub fn open_at(
         &self,
         number: usize,

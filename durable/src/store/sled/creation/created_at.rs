@@ -6,8 +6,8 @@ use super::super::values;
 use crate::protocol::{InstanceRecord, Timestamp};
 use crate::store::StoreError;
 
-/// The creation time in a record. A commit reads it of every record, so the record is not decoded as
-/// a whole if it has the usual form.
+/// The creation time in a record. A commit reads this time of every record, so a record that has
+/// the usual form is not decoded as a whole.
 pub(in super::super) fn created_at(record: &[u8]) -> Result<Timestamp, StoreError> {
     match created_at_of_usual(record) {
         Some(at) => Ok(at),
@@ -18,8 +18,8 @@ pub(in super::super) fn created_at(record: &[u8]) -> Result<Timestamp, StoreErro
     }
 }
 
-/// The creation time in a record as this release writes it: the format, and a `MessagePack` array in
-/// which it follows five strings, byte strings or nils.
+/// The creation time in a record as this release writes it: the format, and a `MessagePack` array
+/// in which the time follows five strings, byte strings or nils.
 fn created_at_of_usual(record: &[u8]) -> Option<Timestamp> {
     let mut rest = record.get(1..)?;
     match rest.try_get_u8().ok()? {

@@ -40,7 +40,7 @@ impl Content {
         self.pending.push(change);
     }
 
-    /// A sync has succeeded.
+    /// Makes all changes durable, after a sync that succeeded.
     pub(super) fn sync(&mut self) {
         self.pending.drain(..).for_each(|change| change.apply(&mut self.durable));
     }
@@ -52,7 +52,7 @@ impl Content {
         write_some(&mut self.durable, &pending, choose);
     }
 
-    /// The machine has crashed: of what no sync has covered, any part may be there.
+    /// Crashes the machine: of the changes that no sync has covered, any part may survive.
     pub(super) fn crash(&mut self, choose: Choose<'_>) {
         let pending = std::mem::take(&mut self.pending);
         write_some(&mut self.durable, &pending, choose);
@@ -79,8 +79,8 @@ impl Change {
     }
 }
 
-/// Applies some of the changes, sector by sector, in any order; the length is one of those that
-/// there were.
+/// Applies some of the changes, sector by sector, in any order; the length is one that the file had
+/// in between.
 fn write_some(durable: &mut Vec<u8>, changes: &[Change], choose: Choose<'_>) {
     if changes.is_empty() {
         return;

@@ -31,7 +31,7 @@ pub struct DiskCounts {
     pub lacked: u64,
     /// Calls that failed with an I/O error.
     pub broken: u64,
-    /// Syncs among them.
+    /// Syncs among the calls that failed with an I/O error.
     pub failed_syncs: u64,
     /// Crashes of the machine.
     pub power_losses: u64,
@@ -64,8 +64,8 @@ pub(super) struct Lack {
     error: Errno,
     /// The number of calls that will fail.
     left: u32,
-    /// Whether the system tells how little space there is. Otherwise another program takes it after
-    /// it was asked for.
+    /// Whether the system reports how little space is left. Otherwise another program takes the
+    /// space after the store has asked.
     pub(super) is_told: bool,
 }
 

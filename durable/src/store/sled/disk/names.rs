@@ -2,9 +2,9 @@
 //!
 //! Rules:
 //! 1. The entries of a folder are durable once the folder was synced.
-//! 2. Of the later changes of a folder, as many as happened first may be there.
-//! 3. A synced file keeps the name under which it was created, and the changes of its folder before
-//!    that: so do the journals of ext4, XFS and Btrfs.
+//! 2. Of the later changes of a folder, those up to some point survive.
+//! 3. A synced file keeps the name under which it was created, and its folder keeps the changes
+//!    before that, as with the journals of ext4, XFS and Btrfs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ impl Names {
         }
     }
 
-    /// A file was synced.
+    /// Notes that a file was synced (rule 3).
     pub(super) fn keep(&mut self, file: u64) {
         let is_it =
             |change: &Change| matches!(change, Change::Add(_, Node::File(it)) if *it == file);
@@ -135,7 +135,7 @@ impl Names {
         }
     }
 
-    /// The machine has crashed.
+    /// Crashes the machine.
     pub(super) fn crash(&mut self, choose: Choose<'_>) {
         for changes in std::mem::take(&mut self.pending).into_values() {
             let all = u32::try_from(changes.len()).unwrap_or(u32::MAX);

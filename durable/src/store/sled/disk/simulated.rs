@@ -3,8 +3,8 @@
 //! Rules:
 //! 1. Each call is one step. A plan says at which call the process ends; no later call of that
 //!    process has an effect, and all of them fail.
-//! 2. When the machine crashes, what a sync has covered is there, and of everything else any part
-//!    (`content.rs`, `names.rs`). What was synced is never damaged.
+//! 2. When the machine crashes, everything that was synced survives undamaged, and any part of the
+//!    rest may survive (`content.rs`, `names.rs`).
 //! 3. A resource that is lacking (space, descriptors) is available again after some calls. Another
 //!    error happens once.
 //! 4. Before each call other actors of the store may take steps, as its threads could.
@@ -56,7 +56,7 @@ pub struct SimDisk {
 }
 
 impl SimDisk {
-    /// An empty disk. `choose` draws numbers below the one that it gets.
+    /// Creates an empty disk. `choose` draws a number below its argument.
     pub fn new(choose: impl FnMut(u32) -> u32 + Send + 'static) -> Self {
         let choose: Choose = Box::new(choose);
         Self {
@@ -74,12 +74,12 @@ impl SimDisk {
         machine.lack = None;
     }
 
-    /// One in this many calls lets other actors of the store take steps first; 0 for never.
+    /// Lets other actors of the store take steps before one in this many calls; 0 for never.
     pub fn preempt(&self, one_in: u32) {
         self.actors.set_preemption(one_in);
     }
 
-    /// The process ends at the call after this many more.
+    /// Ends the process at the call that follows this many more calls; `None` for never.
     pub fn end_process_after(&self, calls: Option<u64>) {
         let mut machine = self.machine();
         machine.end = calls.map(|calls| machine.counts.calls + calls);
@@ -90,12 +90,12 @@ impl SimDisk {
         self.machine().process == self.process
     }
 
-    /// What happened so far.
+    /// Returns what happened so far.
     pub fn counts(&self) -> DiskCounts {
         self.machine().counts
     }
 
-    /// What the store did wrong, such as to wait forever.
+    /// Returns what the store did wrong, such as waiting forever.
     pub fn failure(&self) -> Option<String> {
         self.machine().failure.clone()
     }

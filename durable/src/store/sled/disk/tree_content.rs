@@ -1,7 +1,7 @@
 //! The content of a simulated tree, and what a crash leaves of it.
 //!
-//! A sync makes durable what was applied before. After a crash of the process or the machine, any
-//! number of the later batches is there, those that were applied first.
+//! A sync makes durable what was applied before. Of the batches after that, those up to some point
+//! survive a crash of the process or the machine.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ impl State {
         pending[..count as usize].iter().for_each(|changes| apply(&mut self.durable, changes));
     }
 
-    /// The process has ended. sled keeps batches in memory for a while, so that even a crash of the
+    /// Ends the process. sled keeps batches in memory for a while, so that even a crash of the
     /// process alone loses some.
     pub(super) fn crash(&mut self, choose: Choose<'_>) {
         self.write_some(choose);

@@ -50,13 +50,13 @@ pub(in crate::store::sled) fn begin() -> Vec<u8> {
     vec![0; HEADER]
 }
 
-/// The length of the frame that such a buffer makes.
+/// The length of the frame that a buffer from [`begin`] becomes.
 pub(super) fn length(buffer: &[u8]) -> usize {
     buffer.len().next_multiple_of(ALIGNMENT)
 }
 
-/// Makes a frame of a buffer from [`begin`] with a body. Returns the bytes to write, and the frame
-/// as it will be read. `None` if the body is too long for a frame.
+/// Turns a buffer from [`begin`] with a body into a frame. Returns the bytes to write, and the
+/// frame as it will be read. `None` if the body is too long for a frame.
 pub(super) fn seal(mut buffer: Vec<u8>, sequence: u64, durable: u64) -> Option<(Bytes, Frame)> {
     let end = buffer.len();
     let length = u32::try_from(end - HEADER).ok()?;

@@ -16,7 +16,7 @@ use crate::store::sled::open_folder::OpenFolder;
 use crate::store::sled::system::is_passing;
 use crate::store::{Durability, StoreError};
 
-/// What the committing thread has of the keeper.
+/// The committing thread's handle of the keeper.
 #[derive(Debug)]
 pub(super) struct Keeper {
     shared: Arc<Shared>,
@@ -203,7 +203,7 @@ impl Shared {
         self.state.lock()
     }
 
-    /// The state, when no segment is in the making.
+    /// Waits until no segment is being made, and returns the state.
     fn made(&self) -> MutexGuard<'_, State> {
         let is_in_the_making = |state: &mut State| matches!(state.spare, Spare::InTheMaking);
         self.state.wait_while(self.lock(), is_in_the_making)

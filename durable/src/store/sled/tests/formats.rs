@@ -16,7 +16,7 @@ fn format_in(path: &Path) -> u8 {
     store.create(&record(200)).unwrap().format
 }
 
-/// What the newest file of the log has, after `change`.
+/// Changes the content of the newest file of the log.
 fn change_log(path: &Path, change: impl FnOnce(&mut [u8])) {
     let entries = fs::read_dir(path.join("log")).unwrap().map(|entry| entry.unwrap().path());
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "log");

@@ -1,4 +1,4 @@
-//! Behaviour that the trait does not show: keys and files, and the result of an interrupted
+//! Behavior that the trait does not show: keys and files, and the result of an interrupted
 //! checkpoint.
 
 mod backup;

@@ -29,8 +29,8 @@ use crate::store::StoreError;
 
 /// An ordered map on disk.
 ///
-/// A batch takes effect as a whole, but a scan may see a part of it. After a crash there are as many
-/// of the batches as were applied first, at least those before the last [`sync`](Self::sync).
+/// A batch takes effect as a whole, but a scan may see a part of it. A crash leaves the batches up
+/// to some point, at least those before the last [`sync`](Self::sync).
 #[derive(Debug)]
 pub(super) enum Tree {
     Sled(SledTree),

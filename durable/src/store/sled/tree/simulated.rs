@@ -59,7 +59,7 @@ impl SimTree {
     }
 }
 
-/// A part of the tree: the rest of it is read again for each key.
+/// A scan of a part of the tree. It reads the tree again for each key.
 pub(in crate::store::sled) struct Scan {
     disk: SimDisk,
     file: u64,

@@ -23,7 +23,7 @@ pub(in super::super) struct SledTree {
     db: Db,
     /// Where sled records the first error of its own threads.
     config: sled::Config,
-    /// Dropped before sled's file is waited for, because its thread has sled open as well.
+    /// Dropped before the wait for sled's file, because its thread has sled open as well.
     stalls: StallGuard,
     file: SledFile,
     /// The size of the segments of sled's file, in bytes.

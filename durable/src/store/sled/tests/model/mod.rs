@@ -320,7 +320,7 @@ impl Model {
         }
     }
 
-    /// The same messages, each at the position that it ever had.
+    /// Compares the messages, each of which must still be at its first position.
     fn compare_messages(&self, partition: PartitionId) {
         let store = self.store();
         let end = store.load(partition).unwrap().messages_end;
