@@ -160,14 +160,20 @@ impl Node {
 }
 
 impl Members {
-    /// Creates a list of the nodes of a hub, and of the partitions that no node owns.
+    /// Creates a list of the nodes of a hub, which it sorts by name, and of the partitions that no
+    /// node owns.
     ///
     /// ```
-    /// use durable::store::Members;
+    /// use durable::protocol::Timestamp;
+    /// use durable::store::{Member, Members, Node};
     ///
-    /// assert_eq!(Members::new(Vec::new(), Vec::new()), Members::default());
+    /// let now = Timestamp::default();
+    /// let node = |name: &str| Member::new(Node::new(name), false, (now, now), Vec::new());
+    /// let members = Members::new(vec![node("worker-2"), node("worker-1")], Vec::new());
+    /// assert_eq!(members.nodes[0].node.name, "worker-1");
     /// ```
-    pub fn new(nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
+    pub fn new(mut nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
+        nodes.sort_by(|one, other| one.node.name.cmp(&other.node.name));
         Self { nodes, free, ..Self::default() }
     }
 

@@ -1,5 +1,5 @@
 //! Copies of the tree, key by key, that replace it: to compact it, because sled reuses space in its
-//! file and never makes the file smaller, and to give it larger segments.
+//! file and usually does not make the file smaller, and to give it larger segments.
 
 use std::fs;
 use std::path::Path;
