@@ -1,8 +1,8 @@
 //! Activities: cancellation, attempt timeouts, and bounded concurrency.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use durable::client::ResultError;
@@ -10,6 +10,7 @@ use durable::prelude::*;
 use durable::protocol::{EventKind, FailureDetails, Timestamp};
 use durable::task::Race2;
 use durable::testing::TestHub;
+use tokio::sync::Barrier;
 
 /// The instances whose `holds` has begun, and those whose `holds` has seen its token.
 static BEGUN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -92,11 +93,15 @@ async fn punches_in_time(ctx: &OrchestrationContext) -> Result<String> {
 /// How many runs of `narrow` are in progress, and the maximum so far.
 static RUNNING: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
+static PAIR: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
 
+/// Runs until another run of it is in progress, too.
 #[activity(max_concurrent = 2)]
 async fn narrow(n: usize) -> usize {
     let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
     MOST.fetch_max(running, Ordering::SeqCst);
+    let other = tokio::time::timeout(Duration::from_mins(1), PAIR.wait()).await;
+    other.expect("two runs are in progress");
     for _ in 0..8 {
         tokio::task::yield_now().await;
     }
