@@ -1,4 +1,4 @@
-//! What a shell completes: ids, names, events and operations of the hub, within 200 ms.
+//! Completions for a shell: ids, names, events and operations of the hub, within 200 ms.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -22,12 +22,12 @@ use crate::session::Io;
 const BUDGET: Duration = Duration::from_millis(200);
 const CANDIDATES_MAX: usize = 50;
 
-/// Answers a request of a shell and ends the process, if this is one.
+/// Answers a shell that asks for completions, and then ends the process.
 pub(crate) fn answer_the_shell() {
     CompleteEnv::with_factory(Cli::command).complete();
 }
 
-/// The statuses of the instances on which the command of a line can act; all if there are none.
+/// The statuses of the instances on which the command on a line can act; all statuses if empty.
 fn statuses(words: &[String]) -> &'static [RuntimeStatus] {
     use RuntimeStatus::{Completed, Failed, Pending, Running, Suspended, Terminated};
 
@@ -80,7 +80,7 @@ pub(crate) fn names(current: &OsStr) -> Vec<CompletionCandidate> {
     })
 }
 
-/// Names of the events that the instance before it on the line waits for.
+/// Names of the events that the instance named earlier on the line waits for.
 pub(crate) fn events(current: &OsStr) -> Vec<CompletionCandidate> {
     let words: Vec<_> = std::env::args().collect();
     let raise = words.iter().position(|word| word == "raise");
@@ -93,8 +93,8 @@ pub(crate) fn events(current: &OsStr) -> Vec<CompletionCandidate> {
     })
 }
 
-/// Entities as `name/key`. If several types fit, their names, so that many entities of one type do not
-/// hide the others.
+/// Entities as `name/key`. If several types match, only their names, so that the entities of one
+/// type do not hide the others.
 pub(crate) fn entities(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
     let words: Vec<_> = std::env::args().collect();
@@ -124,7 +124,7 @@ pub(crate) fn entities(current: &OsStr) -> Vec<CompletionCandidate> {
     })
 }
 
-/// The types of entities that begin with a text, as they are written in ids.
+/// The types of entities that begin with a text, as ids contain them.
 async fn entity_types(client: &Client, beginning: &str) -> Result<Vec<String>, ClientError> {
     let registered = client.list_registered().await?.entities;
     let mut names: Vec<_> = registered.into_iter().map(|it| it.name.to_lowercase()).collect();
@@ -134,7 +134,7 @@ async fn entity_types(client: &Client, beginning: &str) -> Result<Vec<String>, C
     Ok(names)
 }
 
-/// Operations of the entity before them on the line.
+/// Operations of the entity named earlier on the line.
 pub(crate) fn operations(current: &OsStr) -> Vec<CompletionCandidate> {
     let words: Vec<_> = std::env::args().collect();
     let verb = words.iter().position(|word| word == "signal" || word == "call");
@@ -171,7 +171,7 @@ pub(crate) fn batches(current: &OsStr) -> Vec<CompletionCandidate> {
     })
 }
 
-/// What the hub answers in time; otherwise nothing, because a shell has no place for an error.
+/// The hub's answer, if it comes in time; otherwise nothing, because a shell cannot show an error.
 fn asked(
     ask: impl AsyncFnOnce(Client) -> Result<Vec<CompletionCandidate>, ClientError>,
 ) -> Vec<CompletionCandidate> {
@@ -182,8 +182,8 @@ fn asked(
     runtime.block_on(answer).ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// The hub of the line that is being completed, chosen as `connect` chooses it. A folder is not opened for
-/// it, and neither is the hub of this program.
+/// The hub of the line that is being completed, chosen as `connect` chooses it. Neither a folder
+/// nor the hub of this program is opened for a completion.
 fn client() -> Option<Client> {
     let words: Vec<_> = std::env::args().collect();
     let io = Io::of_process();

@@ -1,7 +1,7 @@
 //! Profiles: named hubs in the configuration of the user.
 //!
-//! The file is `durable/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`. Of TOML it uses tables
-//! and strings only, so it is read here.
+//! The file is `durable/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`. It is parsed here,
+//! because it uses only the tables and strings of TOML.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,7 +58,7 @@ fn file(io: &Io) -> Option<PathBuf> {
     Some(folder.join("durable/config.toml"))
 }
 
-/// The profiles of a file; an error is the number of a line that is not understood.
+/// The profiles of a file; the error is the number of a line that cannot be parsed.
 fn parse(text: &str) -> Result<BTreeMap<String, Profile>, usize> {
     let mut profiles = BTreeMap::<String, Profile>::new();
     let mut current = None;

@@ -17,18 +17,18 @@ use crate::session::{Io, Opened};
 /// The address at which a server listens by default.
 pub(crate) const DEFAULT_HUB: &str = "http://127.0.0.1:7071";
 
-/// The socket in a folder on which a process serves its hub. Only the owner of the process can connect to
-/// it, so it needs no key.
+/// The socket in a folder through which a process serves its hub. Only the user who runs the
+/// process can connect to the socket, so it needs no key.
 const SOCKET: &str = "hub.sock";
 
 /// The key of routes that only this process can reach.
 const READ_KEY: &str = "read";
 
-/// The code that this program can run.
+/// The functions that this program can run.
 pub(crate) enum Code {
     None,
     Linked(Box<TaskHubBuilder>),
-    /// The caller has a client already.
+    /// The caller has already created a client.
     Client(Client),
 }
 
@@ -48,7 +48,7 @@ impl Connected {
         Self { client, opened: Some(Opened { hub, is_read_only: false }) }
     }
 
-    /// The routes refuse changes, because the key may only read.
+    /// Connects to a hub through routes that refuse changes, because the key may only read.
     fn read_only(hub: TaskHub) -> Result<Self, CliError> {
         let options = HttpOptions::new().max_scans_per_second(u32::MAX).key(Role::Read, READ_KEY);
         let client = Client::in_process(durable_http::router(&hub, options)).with_key(READ_KEY)?;
@@ -65,7 +65,7 @@ impl Connected {
     }
 }
 
-/// The first of these that is given: `--hub`, `--path`, `--profile`, `DURABLE_HUB`,
+/// Connects to the first of these that is given: `--hub`, `--path`, `--profile`, `DURABLE_HUB`,
 /// `DURABLE_PROFILE`, the hub of this program, and the default address.
 pub(crate) async fn connect(
     global: &Global,
@@ -141,7 +141,7 @@ async fn profile(name: &str, io: &mut Io) -> Result<Connected, CliError> {
     }
 }
 
-/// The hub of this program; or the process that has its folder open.
+/// Connects to the hub of this program, or to the process that has its folder open.
 async fn linked(builder: TaskHubBuilder, io: &Io) -> Result<Connected, CliError> {
     match builder.open().await {
         Ok(hub) => Ok(Connected::opened(hub)),
@@ -150,7 +150,7 @@ async fn linked(builder: TaskHubBuilder, io: &Io) -> Result<Connected, CliError>
     }
 }
 
-/// The process that has the folder open; or the folder itself, for reading.
+/// Connects to the process that has the folder open, or opens the folder for reading.
 async fn folder(path: &Path, io: &mut Io) -> Result<Connected, CliError> {
     if !path.is_dir() {
         return Err(CliError::NotFound(format!("there is no folder `{}`", path.display())));
@@ -169,7 +169,7 @@ async fn folder(path: &Path, io: &mut Io) -> Result<Connected, CliError> {
     Connected::read_only(hub.map_err(|error| CliError::Open(Box::new(error)))?)
 }
 
-/// The process that has a folder open, if it serves the folder's hub.
+/// Connects to the process that has a folder open, if it serves the folder's hub.
 fn served(path: &Path, owner: Option<u32>, io: &Io) -> Result<Client, CliError> {
     if let Some(place) = socket(path) {
         return at(&place, None, io);

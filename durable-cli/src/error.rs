@@ -35,7 +35,7 @@ pub(crate) enum CliError {
          the program that has its code"
     )]
     ReadOnly,
-    /// The command has said everything already.
+    /// The command has already reported everything.
     #[error("")]
     Reported(Exit),
 }

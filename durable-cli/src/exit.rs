@@ -1,8 +1,8 @@
-//! The exit codes, one for each cause.
+//! The exit codes, one for each cause of failure.
 
 use std::process::ExitCode;
 
-/// How a command ended. Scripts tell causes apart by its number.
+/// The outcome of a command. Scripts can tell causes of failure apart by the exit code.
 ///
 /// ```
 /// use durable_cli::Exit;
@@ -19,17 +19,17 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0: the command succeeded.
     Ok = 0,
-    /// 1: the command failed for a reason that has no code of its own.
+    /// 1: the command failed for a reason that has no other code.
     Failed = 1,
     /// 2: the arguments are wrong, or a confirmation is missing.
     Usage = 2,
     /// 3: there is no such instance, entity, schedule, batch or file.
     NotFound = 3,
-    /// 4: the state of the instance does not allow it: the id is taken, the instance has ended, or it
-    /// has not failed.
+    /// 4: the state of the instance does not allow the command: the id is taken, the instance has
+    /// ended, or it has not failed.
     Conflict = 4,
-    /// 5: the instance that the command waited for has failed, was terminated or is suspended; or its
-    /// code does not fit, so that it cannot be resumed.
+    /// 5: the instance that the command waited for has failed, was terminated or is suspended; or
+    /// an instance cannot be resumed, because the code does not fit its history.
     InstanceFailed = 5,
     /// 6: the hub cannot be reached or opened.
     Unreachable = 6,

@@ -1,8 +1,8 @@
-//! A folder that no process has open, as a store that nothing changes.
+//! A folder that no process has open, as a store that never changes.
 //!
 //! Rules:
-//! 1. Reads are those of the folder. Writes fail, so no command can change it.
-//! 2. A hub on this store finds no work: no active instance, no message, nothing that is due.
+//! 1. Reads return the content of the folder. Writes fail, so no command can change the folder.
+//! 2. A hub on this store finds no work: no active instances, no messages, and nothing that is due.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! The command line of `durable`: see what instances do, find out why they are stuck, and get them going.
 //!
-//! The binary `durable` talks to a running hub over HTTP, or reads the folder of a hub that no process
-//! has open. A program of your own gets the same command line, with its orchestrators linked in, from
-//! one call:
+//! The binary `durable` talks to a running hub over HTTP, or reads the folder of a hub that no
+//! process has open. With one call, your own program gets the same command line, with its
+//! orchestrators linked in:
 //!
 //! ```rust,no_run
 //! use durable::prelude::*;
@@ -19,10 +19,10 @@
 //! ```
 //!
 //! Rules:
-//! 1. A command is a view over `/api/v1`, through `durable_http::client`. A hub in the same process
-//!    and a folder are called through the same routes.
+//! 1. A command is a view over `/api/v1`, through `durable_http::client`. Hubs in the same process
+//!    and folders are accessed through the same routes.
 //! 2. The result is on stdout; progress, prompts and errors are on stderr.
-//! 3. Each cause of an error has an exit code of its own: see [`Exit`].
+//! 3. Each cause of failure has its own exit code: see [`Exit`].
 
 // Read next: `args/` (the commands), `connect.rs` (how a hub is found), `output/` (how results are
 // written), `commands/` (what each command does).
@@ -61,7 +61,7 @@ use session::Session;
 pub use exit::Exit;
 pub use session::Io;
 
-/// Runs the command line of this process's arguments without the code of a program.
+/// Runs the command given by the arguments of this process, without the code of a program.
 ///
 /// ```rust,no_run
 /// fn main() -> std::process::ExitCode {
@@ -73,10 +73,10 @@ pub fn main() -> ExitCode {
     block_on(Code::None)
 }
 
-/// Runs the command line of this process's arguments with the code that is linked into this program.
+/// Runs the command given by the arguments of this process, with the code linked into this program.
 ///
-/// A command that names no hub opens the one of `builder`. If another process has its folder open,
-/// the command goes to that process instead.
+/// A command that names no hub opens the hub of `builder`. If another process has the folder of
+/// that hub open, the command goes to that process instead.
 ///
 /// ```rust,no_run
 /// use durable::TaskHub;
@@ -108,8 +108,7 @@ fn block_on(code: Code) -> ExitCode {
     exit.into()
 }
 
-/// Runs one command against a hub that the caller has a client of. `arguments` begins with the name
-/// of the program.
+/// Runs one command against the hub of `client`. `arguments` begins with the name of the program.
 ///
 /// ```
 /// # use durable::prelude::*;

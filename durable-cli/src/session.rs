@@ -1,4 +1,4 @@
-//! A command while it runs: its client, its options, and where it reads and writes.
+//! A running command: its client, its options, and its input and output.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Cursor, IsTerminal, Read, Write};
@@ -10,7 +10,7 @@ use durable_http::client::Client;
 use crate::args::Global;
 use crate::error::CliError;
 
-/// Where a command reads and writes, and what it knows of its surroundings.
+/// The input, output and environment of a command.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -82,8 +82,8 @@ impl Io {
         }
     }
 
-    /// Collects what a command writes, instead of writing it. There is no input, and no variable of
-    /// the environment.
+    /// Creates an `Io` that collects what a command writes. It has no input and no environment
+    /// variables.
     pub fn captured() -> Self {
         Self {
             out: Sink::Captured(Vec::new()),
@@ -97,33 +97,33 @@ impl Io {
         }
     }
 
-    /// The input of the command.
+    /// Sets the input of the command.
     #[must_use]
     pub fn with_input(mut self, text: impl Into<String>) -> Self {
         self.input = Box::new(Cursor::new(text.into().into_bytes()));
         self
     }
 
-    /// The time that ages are relative to; the time of the system by default.
+    /// Sets the time that ages are relative to; by default the system time.
     #[must_use]
     pub fn with_now(mut self, now: DateTime<Utc>) -> Self {
         self.now = Some(now);
         self
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// What the command has written to stdout, if it is captured.
+    /// Returns what the command has written to stdout, if the output is captured.
     pub fn output(&self) -> String {
         self.out.text()
     }
 
-    /// What the command has written to stderr, if it is captured.
+    /// Returns what the command has written to stderr, if the output is captured.
     pub fn errors(&self) -> String {
         self.err.text()
     }
@@ -132,7 +132,7 @@ impl Io {
         self.out.write(text);
     }
 
-    /// Writes what is not text.
+    /// Writes bytes that are not text.
     pub(crate) fn write_bytes(&mut self, bytes: &[u8]) {
         self.out.write_bytes(bytes);
     }
@@ -145,7 +145,7 @@ impl Io {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Waits for Ctrl+C; for ever, if the caller of the command handles it.
+    /// Waits for Ctrl+C; forever, if the caller of the command handles it.
     pub(crate) fn interrupted(&self) -> impl Future<Output = ()> + use<> {
         let is_interruptible = self.is_interruptible;
         async move {
@@ -257,7 +257,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Progress, for a person only.
+    /// Shows progress, but only to a person.
     pub(crate) fn progress(&mut self, text: &str) {
         if self.io.can_ask {
             self.io.tell(&format!("\r\x1b[K{text}"));

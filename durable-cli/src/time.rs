@@ -1,4 +1,4 @@
-//! Times and durations: as they are given, and as they are written.
+//! Times and durations: how users write them, and how they are shown.
 
 use std::time::Duration;
 

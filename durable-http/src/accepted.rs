@@ -13,7 +13,7 @@ use crate::json;
 use crate::links::Place;
 use crate::options::HttpOptions;
 
-/// The beginning of the links of an answer: the host of the request, and the prefix at which
+/// The common beginning of the links in an answer: the host of the request, and the prefix at which
 /// [`router`](crate::router) is mounted.
 ///
 /// ```
@@ -31,8 +31,8 @@ pub struct Links {
 }
 
 impl Links {
-    /// Links for the client of this request, with the options that [`router`](crate::router) got and the
-    /// prefix at which it is mounted (empty at the root).
+    /// Creates links for the client of this request. `options` are those of
+    /// [`router`](crate::router), and `prefix` is where it is mounted (empty at the root).
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -57,7 +57,7 @@ impl Links {
         Self { options: options.clone(), place }
     }
 
-    /// The same links with this key, for clients without a key.
+    /// Returns the same links with this key, for clients that sent no key.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {
         self.place.key = Some(key.into());
@@ -65,10 +65,11 @@ impl Links {
     }
 }
 
-/// 202 with the links of an instance: where its status is, and how it is managed.
+/// Answers 202 with the links of an instance: where its status is, and how it is managed.
 ///
-/// The answer is that of `POST {base}/orchestrators/{name}`, so clients of Durable Functions understand
-/// it: `Location` is the status, `Retry-After` is 10 s. See [`Links::new`] for an example.
+/// The answer is that of `POST {base}/orchestrators/{name}`, so clients of Durable Functions
+/// understand it: `Location` is the address of the status, and `Retry-After` is 10 s. See
+/// [`Links::new`] for an example.
 ///
 /// ```
 /// use axum::response::Response;
@@ -83,10 +84,10 @@ pub fn accepted(run: &InstanceHandle, links: &Links) -> Response {
     durable_functions::accepted(&links.options, &links.place, run.instance_id())
 }
 
-/// The output of an instance if it ends within this time, by the hub's clock; and otherwise what
-/// [`accepted`] answers.
+/// Answers with the output of an instance if it ends within the limit, by the hub's clock, and
+/// otherwise like [`accepted`].
 ///
-/// It waits no longer once the [`Shutdown`](crate::Shutdown) of the options has begun.
+/// The wait ends early when the [`Shutdown`](crate::Shutdown) of the options begins.
 ///
 /// An instance that fails or is terminated in time is answered with 200 and its status, as
 /// `POST {base}/orchestrators/{name}?timeout=..` does.

@@ -20,7 +20,7 @@ use crate::options::HttpOptions;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
-/// The permissions of a key. Each role includes those before it.
+/// The permissions of a key. Each role includes the roles before it.
 ///
 /// ```
 /// use durable_http::{HttpOptions, Role};
@@ -38,8 +38,8 @@ use crate::query::Query;
 pub enum Role {
     /// Read: statuses, histories, lists, counts.
     Read,
-    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and run the
-    /// operations of entities, of which `delete` is one.
+    /// Also start, raise events, suspend, resume, terminate, rewind, restart, and run operations of
+    /// entities, including `delete`.
     Operate,
     /// Also purge instances, and delete schedules and signals.
     Admin,
@@ -73,7 +73,7 @@ impl Key {
     }
 }
 
-/// Marks a request that came through a Unix socket: its file permissions replace keys and hosts.
+/// Marks a request that came through a Unix socket, whose file permissions replace keys and hosts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThroughSocket;
 

@@ -1,10 +1,10 @@
-//! Backups that clients request: which ones this process has made, and how they ended.
+//! Backups that clients request: which backups this process has made, and how they ended.
 //!
 //! Rules:
-//! 1. Clients choose a name, never a path: each backup is a new folder in the one that the options
-//!    allow.
-//! 2. One backup runs at a time, because each of them slows the hub down.
-//! 3. This is known until the process ends. What a backup contains is in its folder.
+//! 1. Clients choose a name, never a path: each backup is a new folder inside the one that the
+//!    options allow.
+//! 2. One backup runs at a time, because a backup slows the hub down.
+//! 3. The list of backups is kept until the process ends. What a backup contains is in its folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,7 +74,7 @@ impl Backups {
 /// Starts a backup. By default, its name is the time.
 ///
 /// # Errors
-/// The options allow none, the name is invalid or taken, or another backup is running.
+/// The options allow no backups, the name is invalid or taken, or another backup is running.
 pub(crate) fn start(app: &Arc<App>, name: Option<String>) -> Result<Backup, Problem> {
     let Some(folder) = app.options.backups.as_deref() else {
         let detail = "this server makes no backups; allow them with `HttpOptions::backups(folder)`";

@@ -76,7 +76,7 @@ impl Call {
         })
     }
 
-    /// The output of a future; `None` if it takes longer than this, or the server shuts down.
+    /// The output of a future; `None` if it takes longer than `limit`, or the server shuts down.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,

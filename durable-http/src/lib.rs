@@ -1,5 +1,5 @@
-//! Reach a task hub over HTTP: the management API of Durable Functions for its official clients, and a
-//! JSON API of this library.
+//! HTTP access to a task hub: the management API of Durable Functions for its official clients, and
+//! this library's own JSON API.
 //!
 //! ```standalone_crate
 //! use durable::prelude::*;
@@ -27,20 +27,20 @@
 //! | mount the routes in an `axum` app | [`router`] |
 //! | answer one of your own routes with 202 and links, or with the output | [`accepted`], [`wait_or_accepted`] |
 //! | answer one of your own routes with the error of a hub | [`Problem`] |
-//! | call a hub of another process, or this one, from Rust | the module `client`, with the feature `client` |
-//! | shut an `axum` app down although event streams are open | [`Shutdown`] |
+//! | call a hub in this or another process from Rust | the module `client`, with the feature `client` |
+//! | shut down an `axum` app while event streams are open | [`Shutdown`] |
 //! | generate a client of `/api/v1` | `GET /api/v1/openapi.json`, [`openapi`] |
 //! | let a person without a key answer an orchestration through a signed link | [`Callbacks::callback_url`], [`CallbackKeys`] |
 //! | send lifecycle events to a URL, signed, with retries (feature `webhooks`) | `Webhooks`, `SendWebhooks` |
 //! | point an official client of Durable Functions at a hub | `GET {base}/client`, [`client_payload`] |
 //!
 //! # Two dialects
-//! * `/runtime/webhooks/durabletask`, and `/durabletask` as its second name, is the management API of
-//!   Durable Functions: the same routes, parameters, status codes and bodies. Known differences: a start
-//!   of an orchestration that is not registered is refused (400), a resume of a running instance
-//!   changes nothing (202), and keys are those of [`HttpOptions::key`].
-//! * `/api/v1` also has what the first lacks: tags, counts, pages of a history, schedules, events as they
-//!   happen (server-sent events), and batches, which act on all instances that match a filter.
+//! * `/runtime/webhooks/durabletask`, also mounted at `/durabletask`, is the management API of
+//!   Durable Functions: the same routes, parameters, status codes and bodies. Known differences: a
+//!   request to start an orchestration that is not registered is refused (400), resuming a running
+//!   instance changes nothing (202), and the keys are those of [`HttpOptions::key`].
+//! * `/api/v1` also has what the first dialect lacks: tags, counts, paged histories, schedules,
+//!   live events (server-sent events), and batches, which act on all instances that match a filter.
 //!   Its errors are `application/problem+json` (RFC 9457).
 //!
 //! # Access
@@ -104,9 +104,9 @@ pub use webhooks::{
 
 use app::App;
 
-/// The routes of both dialects, for an `axum` app.
+/// Returns the routes of both dialects, for an `axum` app.
 ///
-/// They can be mounted at any prefix; the links in the answers follow it:
+/// They can be mounted at any prefix; the links in answers include it:
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -126,18 +126,18 @@ use app::App;
 /// ```
 ///
 /// # Requests of orchestrations
-/// Clients can now influence the URLs to which orchestrations send requests with
-/// `ctx.call_http(..)` (feature `http` of `durable`). Unless the hub was opened with a policy for
-/// them (`TaskHubBuilder::http_policy`), requests to internal addresses are refused from now on.
+/// Once the routes exist, clients can influence the URLs to which orchestrations send requests with
+/// `ctx.call_http(..)` (feature `http` of `durable`). From then on, the hub refuses requests to
+/// internal addresses, unless it was opened with a policy for them (`TaskHubBuilder::http_policy`).
 pub fn router(hub: &TaskHub, options: HttpOptions) -> Router {
     routes(&App::new(hub.clone(), options))
 }
 
-/// The `OpenAPI` 3.1 document of `/api/v1`, as JSON, for programs that generate clients.
+/// Returns the `OpenAPI` 3.1 document of `/api/v1` as JSON, for programs that generate clients.
 ///
-/// The routes serve it, too, as `GET /api/v1/openapi.json`. `base` is the address of the routes, with
-/// the prefix at which they are mounted. The dialect of Durable Functions is not described,
-/// because official clients for it exist.
+/// The routes also serve it as `GET /api/v1/openapi.json`. `base` is the address of the routes,
+/// including the prefix at which they are mounted. The dialect of Durable Functions is not
+/// described, because official clients for it exist.
 ///
 /// ```
 /// let document = durable_http::openapi("https://shop.example/hub/api/v1");

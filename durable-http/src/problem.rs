@@ -121,8 +121,8 @@ impl Code {
     }
 }
 
-/// An error of a hub as the answer of an app's own route: an RFC 9457 problem with the status that
-/// the routes of [`router`](crate::router) use for it.
+/// An error of a hub as the answer of an app's own route: an RFC 9457 problem with the same status
+/// as in the routes of [`router`](crate::router).
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -140,9 +140,9 @@ impl Code {
 /// # is_handler::<_, TaskHub>(buy);
 /// ```
 ///
-/// It is made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`],
-/// [`ScheduleError`], [`BackupError`] and [`HubError`]. The failure of an instance is a 422 whose `source` is
-/// `instance`, never a 5xx.
+/// A problem can be made from [`StartError`], [`ManageError`], [`ResultError`], [`EntityError`],
+/// [`ScheduleError`], [`BackupError`] and [`HubError`]. The failure of an instance is a 422 whose
+/// `source` is `instance`, never a 5xx.
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub(crate) code: Code,
@@ -185,7 +185,7 @@ impl Problem {
             .with("requestId", &about.request_id)
     }
 
-    /// The status of the answer.
+    /// Returns the status of the answer.
     ///
     /// ```
     /// use durable::client::HubError;

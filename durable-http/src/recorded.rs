@@ -1,11 +1,12 @@
-//! The history of an instance that is read by page, and answers that are sent while it is read.
+//! The paged reading of an instance's history, and answers that are sent while it is read.
 //!
 //! Rules:
-//! 1. The events are those that the history has at the beginning. Later ones are left out.
-//! 2. At most one page is in memory. For an answer it is read when the client has taken the page before.
-//! 3. If the history is replaced before it has been read (the instance is rewound, purged, restarted or
-//!    continues as new), the body of an answer ends with an error. The connection is then closed early,
-//!    so the client does not mistake a part for the whole.
+//! 1. The events are those in the history when the reading begins. Later events are left out.
+//! 2. At most one page is in memory. The next page of an answer is read once the client has taken
+//!    the page before it.
+//! 3. If the history is replaced while it is read (the instance is rewound, purged, restarted or
+//!    continues as new), the body of the answer ends with an error. The connection is then closed
+//!    early, so the client does not mistake a part for the whole.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -50,7 +50,7 @@ impl<F> Route<F> {
     }
 }
 
-/// The routes of a dialect. Of two that fit a path, the first is taken.
+/// The routes of a dialect. If two routes match a path, the first is taken.
 #[derive(Debug)]
 pub(crate) struct Table<F: 'static> {
     pub(crate) routes: &'static [&'static [Route<F>]],

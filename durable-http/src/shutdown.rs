@@ -4,10 +4,10 @@ use tokio::sync::watch;
 
 /// Ends event streams and waiting requests when an `axum` app shuts down.
 ///
-/// The graceful shutdown of `axum` waits until all connections have closed. A stream of events stays
-/// open as long as its client reads it, so without this the app would not end. Pass a clone to
-/// [`HttpOptions::shutdown`](crate::HttpOptions::shutdown) and begin the shutdown together with that
-/// of the app:
+/// The graceful shutdown of `axum` waits until all connections have closed. An event stream stays
+/// open as long as its client reads it, so without a `Shutdown` the app would not end. Pass a clone
+/// to [`HttpOptions::shutdown`](crate::HttpOptions::shutdown), and begin the shutdown together with
+/// that of the app:
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -29,24 +29,24 @@ use tokio::sync::watch;
 /// ```
 ///
 /// Once the shutdown has begun:
-/// * Streams of events end, and their clients connect again elsewhere or later.
+/// * Event streams end, and their clients connect again, elsewhere or later.
 /// * Requests that wait for an instance (`Prefer: wait`, `timeout`, and
 ///   [`wait_or_accepted`](crate::wait_or_accepted)) are answered at once with the state of the
 ///   instance.
 /// * All other requests are answered as before.
 ///
-/// The streams and waits of a hub that shuts down end in any case. [`serve`](crate::serve) needs no
+/// When a hub shuts down, its streams and waits end in any case. [`serve`](crate::serve) needs no
 /// `Shutdown`, because [`Server::shutdown`](crate::Server::shutdown) begins one itself.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown(watch::Sender<bool>);
 
 impl Shutdown {
-    /// A shutdown that has not begun. Clones are the same shutdown.
+    /// Creates a shutdown that has not begun. Clones refer to the same shutdown.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins the shutdown. It cannot be taken back; a second call has no effect.
+    /// Begins the shutdown. This cannot be undone; a second call has no effect.
     ///
     /// ```
     /// use durable_http::Shutdown;
@@ -59,12 +59,12 @@ impl Shutdown {
         self.0.send_replace(true);
     }
 
-    /// Whether the shutdown has begun.
+    /// Returns whether the shutdown has begun.
     pub fn has_begun(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits for a signal, such as Ctrl-C, and begins the shutdown then.
+    /// Waits for a signal, such as Ctrl-C, and then begins the shutdown.
     pub async fn begin_after(self, signal: impl Future<Output = ()>) {
         signal.await;
         self.begin();

@@ -18,7 +18,7 @@ impl Allowed {
         self.0.contains(rule.code)
     }
 
-    /// Removes the attribute from `attributes`, and adds what is wrong with it to `errors`.
+    /// Removes the attribute from `attributes`, and reports errors in it to `errors`.
     pub(crate) fn take(attributes: &mut Vec<Attribute>, errors: &mut Errors) -> Self {
         let mut allowed = Self::default();
         for attribute in attributes.extract_if(.., |attribute| is_allow(attribute)) {

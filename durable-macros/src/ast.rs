@@ -28,7 +28,7 @@ impl Kind {
         }
     }
 
-    /// With an article, for messages.
+    /// The kind with an article, for messages.
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Self::Activity => "an activity",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// An alternative for a function that cannot be of this kind, for the end of a message.
+    /// The alternative for a function that cannot be of this kind, for the end of a message.
     pub(crate) fn otherwise(self) -> &'static str {
         match self {
             Self::Activity | Self::Orchestrator | Self::Entity => "",
@@ -80,9 +80,9 @@ pub(crate) struct Parameter<'a> {
     pub(crate) role: Role<'a>,
 }
 
-/// What a parameter is for.
+/// The purpose of a parameter.
 pub(crate) enum Role<'a> {
-    /// A context, of this kind of function.
+    /// A context for this kind of function.
     Context(Kind),
     /// Shared state of this type, which the hub provides.
     State { state: &'a Type, by_reference: bool },
@@ -127,8 +127,9 @@ impl<'a> Function<'a> {
         Self { kind, item, uses, is_transactional: false, parameters, output }
     }
 
-    /// The function as an activity that runs in a transaction, if it `is` one. The transaction is what
-    /// it takes by `&mut`, whatever its name; or, by mistake, another parameter of that name.
+    /// The function as an activity that runs in a transaction, if it `is` one. The transaction is
+    /// the parameter taken by `&mut`, whatever its type; or, by mistake, one whose type is named
+    /// `Transaction`.
     pub(crate) fn transactional(mut self, is: bool) -> Self {
         self.is_transactional = is;
         if is && self.transaction().is_none() {
@@ -155,8 +156,8 @@ impl<'a> Function<'a> {
         self.item.sig.asyncness.is_some()
     }
 
-    /// The span of the code that is generated for the result. The only error in that code is that a
-    /// type named like a `Result` is not one.
+    /// The span of the code that is generated for the result. The only possible error in that code
+    /// is that a type named like a `Result` is not a `Result`.
     pub(crate) fn result_span(&self) -> Span {
         match self.output {
             Output::Result(ty) => last_name(ty).map_or_else(Span::call_site, Ident::span),
@@ -198,7 +199,7 @@ fn role<'a>(ty: &'a Type, uses: &Uses) -> Role<'a> {
     }
 }
 
-/// Whether this is a path of which something `is` true.
+/// Whether the type is a path for which `is` returns `true`.
 fn is(ty: &Type, is: impl FnOnce(&Path) -> bool) -> bool {
     matches!(ty, Type::Path(ty) if is(&ty.path))
 }

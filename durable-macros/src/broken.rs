@@ -17,7 +17,7 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
-    /// The full name that the path is assumed to be.
+    /// The full name that the path is assumed to have.
     pub(crate) fn name(&self) -> String {
         self.entry.replacen('|', "::", 1)
     }

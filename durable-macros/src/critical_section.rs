@@ -2,7 +2,7 @@
 //!
 //! It is held from the statement after `let section = ctx.lock_entities(..).await?` to the end of
 //! the block, and in the body of an `if let` or the arm of a `match` that takes the section apart.
-//! It ends earlier with the statement that moves the section, into `drop` or anything else, because
+//! It ends earlier with a statement that moves the section, into `drop` or anything else, because
 //! what happens to it then is unknown. The `Result` of a lock holds nothing until a pattern, `?` or
 //! a method such as `unwrap` takes the section out of it. In case of doubt, the section counts as
 //! not held; the check at run time remains.
@@ -21,8 +21,8 @@ use crate::syntax::{bound, find};
 #[derive(Clone)]
 pub(crate) struct Held(Vec<String>);
 
-/// Variables with the `Result` of a lock, each with how many `Result`s are around the section. They
-/// hold no section, because the lock may have failed.
+/// Variables with the `Result` of a lock, each with the number of `Result`s around the section.
+/// They hold no section, because the lock may have failed.
 #[derive(Clone, Default)]
 pub(crate) struct Locks(BTreeMap<String, usize>);
 
@@ -104,7 +104,7 @@ impl Held {
     }
 }
 
-/// Rejects a statement that drops a new critical section at once.
+/// Rejects a statement that creates a critical section and drops it at once.
 pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
     const MESSAGE: &str = "this critical section is dropped at once, which ends it; give it a \
                            name: `let mut section = ctx.lock_entities(..).await?;`, or `_section` \
@@ -127,13 +127,13 @@ pub(crate) fn refuse_unbound(statement: &Stmt, errors: &mut Errors) {
     }
 }
 
-/// Whether an expression makes a critical section, or locks entities for one.
+/// Whether an expression creates a critical section, or locks entities for one.
 fn is_made(expr: &Expr) -> bool {
     is_lock(expr) || depth(expr, &Locks::default()).is_some()
 }
 
-/// How many `Result`s are around the critical section that is the value of an expression; none if
-/// it has no section.
+/// The number of `Result`s around the critical section that is the value of an expression; `None`
+/// if the value contains no section.
 pub(crate) fn depth(expr: &Expr, locks: &Locks) -> Option<usize> {
     /// Methods of a `Result` or an `Option` that keep the section inside.
     const KEEPING: [&str; 9] = [
@@ -188,7 +188,7 @@ fn is_lock(expr: &Expr) -> bool {
     results(expr).is_some()
 }
 
-/// How many `Result`s are around the section of a lock that is not yet awaited.
+/// The number of `Result`s around the section of a lock that is not yet awaited.
 fn results(expr: &Expr) -> Option<usize> {
     match expr {
         Expr::MethodCall(call) => (call.method == "lock_entities").then_some(1),
@@ -203,7 +203,7 @@ fn results(expr: &Expr) -> Option<usize> {
     }
 }
 
-/// How many `Result`s a pattern removes.
+/// The number of `Result`s that a pattern removes.
 fn taken_off(pattern: &Pat) -> usize {
     match pattern {
         Pat::TupleStruct(pattern) => 1 + pattern.elems.first().map_or(0, taken_off),

@@ -49,8 +49,8 @@ impl Options {
     }
 }
 
-/// The item unchanged, and what its name is. A type that breaks a rule is an event nevertheless, so
-/// that its uses cause no further errors.
+/// Returns the item unchanged, and the code that names the event. A type that breaks a rule still
+/// becomes an event, so that its uses cause no further errors.
 pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(options, &mut errors);
@@ -80,7 +80,7 @@ pub(crate) fn event(options: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#errors #item #(#conditions)* #[allow(deprecated)] #implementation)
 }
 
-/// What the attribute stands on, if it is a type that can be an event.
+/// Parses the item below the attribute, if it is a type that can be an event.
 fn parse(item: &TokenStream, errors: &mut Errors) -> Option<(Vec<Attribute>, Ident, Generics)> {
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(item)) => Some((item.attrs, item.ident, item.generics)),

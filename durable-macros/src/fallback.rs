@@ -1,5 +1,5 @@
-//! What replaces a function that breaks a rule: items with the same names and types, but without
-//! behaviour, so that callers compile.
+//! What replaces a function that breaks a rule: items with the same names and types but without
+//! behavior, so that callers compile.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -17,8 +17,8 @@ use crate::expand::{
 use crate::paths::Crate;
 use crate::valid::{Unstorable, borrowed, owner, unstorable};
 
-/// `is_member` tells whether the function is in an `impl` or a trait, where no other items are
-/// possible.
+/// Expands a function that breaks a rule. `is_member` tells whether the function is in an `impl` or
+/// a trait, where no other items are possible.
 pub(crate) fn expand(
     function: &Function<'_>,
     krate: &Crate,
@@ -168,7 +168,7 @@ fn owned(ty: &Type) -> Type {
     }
 }
 
-/// A type that implements the traits of an `impl Trait`, if there is one.
+/// A type that implements the traits of an `impl Trait`, if one is known.
 fn named(ty: &Type) -> Type {
     const BOXED: [&str; 6] =
         ["Debug", "Display", "Error", "ExactSizeIterator", "Future", "Iterator"];

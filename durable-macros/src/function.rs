@@ -11,7 +11,7 @@ use crate::paths::Crate;
 use crate::syntax::{self, keyword};
 use crate::{body, expand, fallback, foreign, hash, source, unread, valid};
 
-/// What an attribute makes of the item that it stands on.
+/// Expands an attribute on a function.
 pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::parse(kind, options, &mut errors);
@@ -49,7 +49,7 @@ pub(crate) fn function(kind: Kind, options: TokenStream, item: &TokenStream) -> 
     }
 }
 
-/// The function that the attribute stands on, if it is one, with its body as it is written.
+/// Parses the item below the attribute, if it is a function, with its body as written.
 fn parse(kind: Kind, item: &TokenStream, errors: &mut Errors) -> Option<ItemFn> {
     if let Ok(item) = unread::parse(item) {
         return Some(item);

@@ -1,4 +1,4 @@
-//! No tokens make an attribute panic.
+//! A fuzz test: no tokens make an attribute panic.
 
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -11,7 +11,7 @@ use crate::{entity, event, function, helper};
 #[path = "../../fuzz/mutate.rs"]
 mod mutate;
 
-/// The first line is the attribute with its options, the rest is the item on which it stands.
+/// The first line is the attribute with its options, and the rest is the item below the attribute.
 fn expand(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     let (attribute, item) = text.split_once('\n').unwrap_or((text, ""));

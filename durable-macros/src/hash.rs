@@ -1,6 +1,7 @@
-//! A hash of a function's code, which tells whether the code of a running instance was changed.
+//! A hash of a function's code, which shows whether the code of a running instance was changed.
 //!
-//! 64-bit FNV-1a over the tokens of signature and body. Comments and layout do not matter.
+//! The hash is 64-bit FNV-1a over the tokens of signature and body. Comments and layout do not
+//! matter.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

@@ -162,7 +162,7 @@ pub(crate) fn deterministic(options: &TokenStream, item: &TokenStream) -> TokenS
     quote!(#errors #(#attrs)* #vis #sig #block)
 }
 
-/// `#[allow]` above another attribute of ours, which gets it passed on.
+/// `#[allow]` above another of our attributes, to which it is passed on.
 pub(crate) fn allow(options: &TokenStream, item: &TokenStream) -> TokenStream {
     const READERS: [&str; 3] = ["orchestrator", "helper", "deterministic"];
     let Ok(mut function) = AnyFn::parse(item) else {
@@ -194,7 +194,7 @@ pub(crate) fn allow(options: &TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #block)
 }
 
-/// The only option: where `durable` is found.
+/// Reads the only option: the path of `durable`.
 fn krate(attribute: &str, options: &TokenStream, errors: &mut Errors) -> Crate {
     let mut krate = None;
     let parser = syn::meta::parser(|meta| {

@@ -1,9 +1,9 @@
 //! The attributes of `durable`. Use them through that crate, which re-exports them.
 //!
 //! `function` drives the steps for a function: `attr` reads the options, `ast` the function,
-//! `valid` checks both, `body` checks and rewrites the body of an orchestrator, `expand` writes the
-//! item. If a rule is broken, `fallback` writes an inert item of the same name, so that its callers
-//! compile. All errors of a function are reported at once.
+//! `valid` checks both, `body` checks and rewrites the body of an orchestrator, and `expand` writes
+//! the item. If a rule is broken, `fallback` writes an inert item of the same name, so that its
+//! callers compile. All errors of a function are reported at once.
 
 mod allow;
 mod ast;

@@ -66,18 +66,18 @@ fn is_out_of_reach(end: &Expr) -> bool {
     matches!(&names[..], [.., ty, max] if max == "MAX" && TYPES.contains(&ty.as_str()))
 }
 
-/// Whether a loop contains `continue_as_new`, in any branch, block or macro. Then the history was
-/// thought of.
+/// Whether a loop contains `continue_as_new`, in any branch, block or macro. If so, its author has
+/// thought of the size of the history.
 fn begins_anew(body: &Block) -> bool {
     find("continue_as_new", &body.to_token_stream()).is_some()
 }
 
-/// What the body of a loop contains.
+/// The awaits in the body of a loop, and the ways out of the loop.
 #[derive(Default)]
 struct Ways {
     awaits: bool,
     leaves: bool,
-    /// How many loops inside the body are around the current place.
+    /// The number of loops inside the body that surround the current place.
     depth: usize,
     labels: BTreeSet<String>,
 }

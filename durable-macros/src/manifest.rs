@@ -1,7 +1,7 @@
-//! What the crate `durable` is called in the crate that is compiled, as far as its manifest tells.
+//! The name of the crate `durable` in the crate that is compiled, as far as its manifest shows.
 //!
 //! Generated code names `::durable`. If there is no such crate, the compiler reports every path in
-//! it, and none of these errors says that the attributes have an option `crate`. So the manifest is
+//! the code, but does not mention that the attributes have an option `crate`. So the manifest is
 //! read.
 
 use std::cell::OnceCell;
@@ -14,10 +14,10 @@ use quote::quote;
 
 use crate::toml;
 
-/// What `durable` is called.
+/// The name of `durable`.
 #[derive(Clone, Debug, PartialEq)]
 enum Name {
-    /// `durable`; or nobody knows, and the compiler finds out.
+    /// `durable`; or the name is unknown, and the compiler finds out.
     Usual,
     /// A dependency has this name instead.
     Renamed(String),
@@ -61,7 +61,7 @@ fn error(message: String) -> TokenStream {
     syn::Error::new(Span::call_site(), message).to_compile_error()
 }
 
-/// What `durable` is called, as far as an attribute with these options has to know.
+/// The name of `durable`, as far as an attribute with these options needs it.
 fn found(options: &TokenStream) -> Name {
     thread_local!(static NAME: OnceCell<Name> = const { OnceCell::new() });
     let names_crate = options.clone().into_iter().any(|token| match token {
@@ -90,7 +90,8 @@ fn find() -> Name {
     }
 }
 
-/// What a manifest calls `durable`. If it cannot be read here, the compiler finds out.
+/// The name of `durable` in a manifest. If the manifest cannot be read here, the compiler finds
+/// out.
 fn name(manifest: &str) -> Name {
     let Some(assignments) = toml::assignments(manifest) else { return Name::Usual };
     let mut renamed = None;

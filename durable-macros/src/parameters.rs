@@ -1,4 +1,4 @@
-//! The parameters of a helper, which live until its body ends, as those of an `async fn` do.
+//! The parameters of a helper, which live until its body ends, like those of an `async fn`.
 //!
 //! The body of a helper becomes an `async move` block, which captures only the variables, and the
 //! parts of variables, that the body names. The function would drop everything else when it returns
@@ -23,8 +23,8 @@ pub(crate) fn keep(signature: &mut Signature) -> TokenStream {
         .collect()
 }
 
-/// `self` cannot be the name of a local variable, but to name it is to capture it. It is dropped
-/// after the parameters that follow it, as in an `async fn`.
+/// A statement that captures `self` by naming it, because no local variable can have that name.
+/// `self` is dropped after the parameters that follow it, as in an `async fn`.
 fn keep_self(receiver: &Receiver) -> TokenStream {
     match receiver.kind {
         ReceiverKind::Reference(..) => TokenStream::new(),

@@ -8,7 +8,7 @@ use syn::token::PathSep;
 /// The path of `durable`: the default, or the option `crate`.
 pub(crate) struct Crate(pub(crate) Option<Path>);
 
-/// The path, in code that is shown as `span` if there is an error in it.
+/// The path, in code whose errors are shown at `span`.
 pub(crate) struct At<'a> {
     path: Option<&'a Path>,
     span: Span,
@@ -28,7 +28,7 @@ impl Crate {
         quote!(use #self::__private_0_1::{self as #name, Plain as _, Retriable as _};)
     }
 
-    /// The path, in code that is shown as `span` if there is an error in it.
+    /// The path, in code whose errors are shown at `span`.
     pub(crate) fn at(&self, span: Span) -> At<'_> {
         At { path: self.0.as_ref(), span }
     }

@@ -1,13 +1,13 @@
 //! The rules of determinism: why something is rejected, and what to write instead. The names are in
 //! `table/`.
 //!
-//! A code is that of the .NET analyzers of Durable Task if the rule is the same; our own start at
-//! 21. Every code has a page in `docs/errors`, which quotes the rule.
+//! The code is that of the .NET analyzers of Durable Task if they have the same rule; our own codes
+//! start at 21. Every code has a page in `docs/errors`, which quotes the rule.
 
 /// Something that a replayed function must not do.
 pub(crate) struct Rule {
     pub(crate) code: &'static str,
-    /// Why it must not.
+    /// Why it is forbidden.
     pub(crate) why: &'static str,
     /// What to write instead.
     pub(crate) instead: &'static str,

@@ -1,8 +1,8 @@
 //! The text of a source file without the function bodies that are not needed.
 //!
-//! Most of a file is in the bodies of functions that are `async` or have an attribute. Of these
-//! only the items count, and lexing and parsing the rest would take a third of all expansions. So
-//! bodies without items are cut out of the text first.
+//! Most of a file is in the bodies of functions that are `async` or have an attribute. Only the
+//! items in these bodies matter, and lexing and parsing the rest would take a third of the time of
+//! all expansions. So bodies without items are cut out of the text first.
 
 /// The words with which an item may begin.
 pub(crate) const ITEMS: [&str; 11] = [
@@ -25,7 +25,7 @@ pub(crate) fn without_bodies(text: &str, harmless: &[&str]) -> String {
     cut(text, harmless).unwrap_or_else(|| text.to_owned())
 }
 
-/// What the tokens before the present one announce.
+/// What the tokens before the current one announce.
 #[derive(Clone, Copy)]
 enum Seen {
     Nothing,
@@ -33,7 +33,7 @@ enum Seen {
     Hash,
     /// An attribute, or `async`.
     Annotation,
-    /// `fn` behind an annotation, and how many parentheses and brackets are open since.
+    /// `fn` after an annotation, with the number of parentheses and brackets opened since.
     Fn {
         depth: usize,
     },
@@ -41,7 +41,7 @@ enum Seen {
     Macro,
 }
 
-/// Nothing if a bracket is not closed.
+/// The text without these bodies; `None` if a bracket is not closed.
 fn cut(text: &str, harmless: &[&str]) -> Option<String> {
     let mut scan = Scan { text, at: 0 };
     let mut kept = String::with_capacity(text.len());
@@ -138,8 +138,8 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Goes behind the end of the group that has been opened. Whether items may be in it; nothing
-    /// if it has no end.
+    /// Skips to the end of the group that has been opened. Returns whether items may be in it;
+    /// `None` if it has no end.
     fn skip_group(&mut self) -> Option<bool> {
         let mut depth = 1;
         let mut has_items = false;
@@ -158,7 +158,7 @@ impl<'a> Scan<'a> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
-    /// Goes behind the next occurrence of `end`, or to the end of the text.
+    /// Skips the next occurrence of `end`, or to the end of the text.
     fn skip_to(&mut self, end: &str) {
         let rest = &self.text[self.at..];
         self.at += rest.find(end).map_or(rest.len(), |found| found + end.len());

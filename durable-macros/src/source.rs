@@ -1,7 +1,7 @@
-//! The source file of a function, which tells what is around the function.
+//! The source file of a function, which shows what surrounds the function.
 //!
 //! An attribute sees only the tokens of its item. But it can read the file that they come from,
-//! whose `use`s, aliases and items tell what most names in the function mean. If the file cannot be
+//! whose `use`s, aliases and items show what most names in the function mean. If the file cannot be
 //! read, for example in an editor, names are taken literally.
 
 use std::cell::RefCell;
@@ -34,8 +34,8 @@ thread_local! {
 /// What is visible at each place of a file where a function may be.
 #[derive(Default)]
 struct Source {
-    /// By the name of the function, or the key of the `impl` block. Those of the same name are told
-    /// apart by their bodies.
+    /// By the name of the function, or the key of the `impl` block. Items with the same name are
+    /// distinguished by their bodies.
     functions: BTreeMap<String, Vec<(String, Rc<Uses>)>>,
     /// Macro calls among the items, with all names in them. What they expand to is not in the file.
     calls: Vec<(BTreeSet<String>, Rc<Uses>)>,
@@ -54,7 +54,7 @@ pub(crate) fn around_block(name: &Ident, block: &ItemImpl) -> Rc<Uses> {
 }
 
 /// What is visible at the item with this `key`, which has a `name`. Items with the same key are
-/// told apart by their `text`.
+/// distinguished by their `text`.
 fn find(name: &Ident, key: &str, text: impl Fn() -> String) -> Rc<Uses> {
     // The compiler's span knows its file. There is none outside of a macro.
     if !proc_macro::is_available() {
@@ -264,7 +264,7 @@ impl Search {
         self.visible = outside;
     }
 
-    /// Only functions that an attribute checks are looked up.
+    /// Notes a function that an attribute checks; no other functions are looked up.
     fn note(&mut self, attrs: &[Attribute], signature: &Signature, body: Option<&Block>) {
         let text = || body.map(without_space).unwrap_or_default();
         self.note_as(signature.ident.unraw().to_string(), attrs, text);

@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Item, Pat, PatIdent, Signature, Type, TypeParen};
 
-/// Where the name `name` is first used in these tokens.
+/// The place where `name` is first used in these tokens.
 pub(crate) fn find(name: &str, tokens: &TokenStream) -> Option<Span> {
     tokens.clone().into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if ident == name => Some(ident.span()),
@@ -58,8 +58,8 @@ pub(crate) fn ungroup(signature: &mut Signature) {
     Types.visit_signature_mut(signature);
 }
 
-/// The spans of the first and the last token. Code between tokens with these spans is shown as all
-/// of it.
+/// The spans of the first and the last token. An error between tokens with these spans is shown at
+/// all of the code.
 pub(crate) fn ends(tokens: &impl ToTokens) -> (Span, Span) {
     let mut spans = tokens.to_token_stream().into_iter().map(|token| token.span());
     let first = spans.next().unwrap_or_else(Span::call_site);

@@ -1,10 +1,10 @@
-//! As much of TOML as is needed to find a dependency in a manifest.
+//! The part of TOML that is needed to find a dependency in a manifest.
 
 /// The path of a key, and its value as it is written, but without space and comments.
 type Assignment = (Vec<String>, String);
 
-/// The assignments of a document in their order, also those in inline tables; none if it cannot be
-/// read. The header of a table is an assignment of nothing.
+/// The assignments of a document in their order, including those in inline tables; `None` if it
+/// cannot be read. The header of a table is an assignment without a value.
 pub(crate) fn assignments(document: &str) -> Option<Vec<Assignment>> {
     let mut table = Vec::new();
     let mut found = Vec::new();
@@ -47,7 +47,7 @@ fn path(key: &str) -> Option<Vec<String>> {
 }
 
 /// The parts of a text between separators that are not in a string or a bracket, without space,
-/// comments and empty parts; none if a string or a bracket does not end.
+/// comments and empty parts; `None` if a string or a bracket does not end.
 fn split(text: &str, separator: char) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let (mut depth, mut rest) = (0_usize, text);

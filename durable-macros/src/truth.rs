@@ -20,7 +20,7 @@ pub(crate) fn is_true(condition: &Expr, is_truth: &dyn Fn(&Path) -> bool) -> boo
     }
 }
 
-/// The value of an expression of literals; that of `true` is 1.
+/// The value of an expression of literals; `true` is 1.
 fn value(expr: &Expr) -> Option<i128> {
     match expr {
         Expr::Group(inner) => value(&inner.expr),

@@ -1,7 +1,7 @@
-//! The rules of a signature, one `check_*` each.
+//! The rules for signatures, one `check_*` each.
 //!
-//! A message says what is wrong, why, and what to write instead. What rustc reports better, such as
-//! an unknown type or a missing derive, is left to rustc.
+//! A message says what is wrong, why, and what to write instead. Errors that rustc reports better,
+//! such as an unknown type or a missing derive, are left to rustc.
 
 use quote::ToTokens;
 use syn::ext::IdentExt;

@@ -1,9 +1,10 @@
-//! Parts of a history: blocks, each the events of an episode, preceded by its length.
+//! The stored form of histories: blocks, each with the events of an episode, preceded by its
+//! length.
 
 use durable::protocol::{HistoryEvent, codec};
 use durable::store::StoreError;
 
-/// A block; nothing if there are no events.
+/// Encodes events as a block, or as nothing if there are no events.
 pub(crate) fn encode(events: &[HistoryEvent]) -> Result<Vec<u8>, StoreError> {
     if events.is_empty() {
         return Ok(Vec::new());

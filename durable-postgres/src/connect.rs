@@ -17,19 +17,19 @@ use tokio_postgres::{AsyncMessage, Client, Error, NoTls};
 use crate::PostgresOptions;
 use crate::error::failed;
 
-/// A connection, which is closed at once when this is dropped: also if the server does not answer.
+/// A connection, which is closed at once when this is dropped, even if the server does not answer.
 pub(crate) struct Connection {
     client: Client,
-    /// Sends and receives.
+    /// The task that sends and receives.
     task: JoinHandle<()>,
     session: Session,
 }
 
-/// Names a session of the server.
+/// Identifies a session of the server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     pub(crate) pid: i32,
-    /// When it began, because the number may be used again.
+    /// When the session began, because its number may be used again.
     pub(crate) began: String,
 }
 
@@ -79,7 +79,7 @@ impl Drop for Connection {
     }
 }
 
-/// Is given the payload of each notification.
+/// The function that gets the payload of each notification.
 pub(crate) type Notified = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Sends and receives until the connection ends.
@@ -95,9 +95,10 @@ where
     }
 }
 
-/// Settings of every connection. An array counts as ten rows for the planner, so with these it
-/// always takes the index on a key, whatever it has seen of a table, and locks rows in the order of
-/// the arrays: a hash join would ignore that order, and two commits could block each other.
+/// Settings of every connection. The planner assumes that an array has ten rows. With these
+/// settings, it therefore always uses the index on a key, whatever the statistics of a table say,
+/// and locks rows in the order of the arrays: a hash join would ignore that order, and two commits
+/// could block each other.
 const SETTINGS: &str = "
     SET plan_cache_mode = force_generic_plan;
     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
@@ -105,9 +106,9 @@ const SETTINGS: &str = "
     SET idle_in_transaction_session_timeout = '2s';
     SET statement_timeout = '10s'; SET lock_timeout = '5s';";
 
-/// Settings of the connections for transactional activities, which have no others of ours. It undoes what
-/// an activity may have left in a session, except for prepared statements: the driver keeps some of its
-/// own.
+/// The settings of connections for transactional activities, which get none of our other settings.
+/// The script also resets what an activity may have changed in the session, except for prepared
+/// statements, because the driver keeps some of its own.
 fn reset_script(options: &PostgresOptions) -> String {
     let idle = options.timeout.as_millis();
     format!(
@@ -144,10 +145,10 @@ async fn session(client: &Client) -> Result<Session, StoreError> {
 }
 
 /// Waits for an answer of the server, but not longer than `limit`. A proxy or a pooler may keep a
-/// connection open that is of no use any more, so nothing is awaited without a limit.
+/// broken connection open, so nothing is awaited without a limit.
 ///
 /// # Errors
-/// The answer did not come in time; the connection is of no use any more.
+/// The answer did not come in time; the connection is no longer usable.
 pub(crate) async fn answer<T>(
     limit: Duration,
     doing: &str,
@@ -165,7 +166,7 @@ pub(crate) async fn connect(
     connect_notified(options, handle, None).await
 }
 
-/// As [`connect`]; the payloads of notifications are passed on.
+/// Like [`connect`], but passes on the payloads of notifications.
 pub(crate) async fn connect_notified(
     options: &PostgresOptions,
     handle: &Handle,
@@ -236,8 +237,8 @@ async fn open(
     Ok(Connection::new(client, connection, handle, notified))
 }
 
-/// Reading the certificates of the operating system costs more than the rest of a connection, so
-/// this is done once.
+/// The TLS configuration. It is created once, because reading the certificates of the operating
+/// system costs more than the rest of a connection.
 #[cfg(feature = "tls")]
 fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
     use std::sync::OnceLock;

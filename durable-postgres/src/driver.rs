@@ -1,4 +1,4 @@
-//! The runtime on which connections live. Callers block until their future is done.
+//! The runtime that drives the connections. Callers block until their future is done.
 
 use std::future::Future;
 
@@ -26,7 +26,7 @@ impl Driver {
     /// Runs a future to its end.
     ///
     /// # Panics
-    /// It is called on a thread of an async runtime, which must not block.
+    /// If it is called on a thread of an async runtime, because such a thread must not block.
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
         self.handle.block_on(future)
     }

@@ -6,13 +6,13 @@ use std::io;
 use durable::store::StoreError;
 use tokio_postgres::Error;
 
-/// What an error of the driver means for the call that it ended.
+/// The meaning of a driver error for the call that it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// A condition that a statement checks does not hold; the transaction was rolled back.
     Refused,
-    /// The server could not do it now, and rolled it back: a deadlock, a timeout, too many
-    /// connections, no memory or disk space left.
+    /// The server could not run the transaction now, and rolled it back: a deadlock, a timeout, too
+    /// many connections, no memory or disk space left.
     Again,
     /// The connection ended before the answer, or leads to a server that accepts no writes.
     Lost,

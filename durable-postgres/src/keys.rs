@@ -37,7 +37,7 @@ pub(crate) fn message(partition: PartitionId, position: u64) -> Vec<u8> {
     [&partition.0.to_be_bytes()[..], &position.to_be_bytes()].concat()
 }
 
-/// The start of the keys of what is queued for a node. No partition has this number.
+/// The prefix of the keys of rows that are queued for a node. No partition has this number.
 pub(crate) fn node(node: Uuid) -> Vec<u8> {
     [&[0xff, 0xff], &node.as_bytes()[..]].concat()
 }

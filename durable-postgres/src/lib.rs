@@ -21,5 +21,5 @@ mod transactions;
 pub use self::options::PostgresOptions;
 pub use self::store::PostgresStore;
 pub use self::transactions::{PostgresTransactions, Transaction};
-/// The driver, whose transactions and types transactional activities use.
+/// The PostgreSQL driver whose transactions and types transactional activities use.
 pub use tokio_postgres;

@@ -1,4 +1,4 @@
-//! How to reach the database.
+//! The options of a connection to the database.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use tokio_postgres::Config;
 type Password =
     Arc<dyn Fn() -> Result<String, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
-/// How a [`PostgresStore`](crate::PostgresStore) reaches its database, and where in it the hub is.
+/// The database of a [`PostgresStore`](crate::PostgresStore), and how the store connects to it.
 ///
 /// ```
 /// use durable_postgres::{PostgresOptions, PostgresStore};
@@ -41,12 +41,12 @@ pub struct PostgresOptions {
 impl PostgresOptions {
     const SCHEMA: &str = "durable";
 
-    /// The database at a URL, or in the form of libpq's connection strings:
+    /// Creates options for the database at a URL, or with a connection string of libpq:
     /// `postgres://user@host:port/database?sslmode=require`. If the URL has no password, the
     /// environment variable `PGPASSWORD` applies. [`password`](Self::password) overrides both.
     ///
     /// # Errors
-    /// The URL cannot be read. The error does not repeat it, because it may contain a password.
+    /// The URL cannot be parsed. The error does not contain the URL, which may contain a password.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -73,11 +73,11 @@ impl PostgresOptions {
         })
     }
 
-    /// Keeps the hub in this schema, by default `durable`. Each schema is a hub of its own.
+    /// Keeps the hub in this schema; by default `durable`. Each schema is a separate hub.
     ///
     /// # Errors
-    /// The name is not made of 1 to 63 lower-case ASCII letters, digits and `_`, beginning with a
-    /// letter or `_`.
+    /// The name does not consist of 1 to 63 lower-case ASCII letters, digits and `_`, or begins
+    /// with a digit.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -99,8 +99,9 @@ impl PostgresOptions {
         Err(StoreError::backend(format!("`{schema}` cannot be the name of a schema"), rule))
     }
 
-    /// Asks for the password before each new connection, so that it may change: for example a token
-    /// of the cloud's identity service. It is called on a thread of the store and may block.
+    /// Calls this function for the password of each new connection, so that the password may
+    /// change; for example, if it is a token of a cloud's identity service. The function is called
+    /// on a thread of the store and may block.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -120,8 +121,8 @@ impl PostgresOptions {
         Self { password: Some(Arc::new(password)), ..self }
     }
 
-    /// How many connections serve reads, by default 4; 0 counts as 1. Commits have a connection of
-    /// their own.
+    /// Sets the number of connections for reads; by default 4; 0 counts as 1. Commits have a
+    /// separate connection.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -134,8 +135,8 @@ impl PostgresOptions {
         Self { readers: readers.max(1), ..self }
     }
 
-    /// How many transactional activities run at once in this process, each on a connection of its own, by
-    /// default 10; 0 counts as 1. A connection is opened when it is first needed.
+    /// Sets how many transactional activities run at once in this process; by default 10; 0 counts
+    /// as 1. Each uses its own connection, which is opened when it is first needed.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;
@@ -149,9 +150,9 @@ impl PostgresOptions {
         Self { transactions: transactions.max(1), ..self }
     }
 
-    /// When a commit counts as durable. [`Durability::Within`] sets `synchronous_commit = off`: a
-    /// crash of the database may lose the last commits, within about three times its
-    /// `wal_writer_delay`, whatever the given time is.
+    /// Sets when a commit counts as durable. [`Durability::Within`] turns `synchronous_commit` off: a
+    /// crash of the database may then lose the commits of about the last three `wal_writer_delay`s,
+    /// regardless of the given time.
     ///
     /// ```
     /// use durable::store::Durability;
@@ -166,12 +167,12 @@ impl PostgresOptions {
         Self { durability, ..self }
     }
 
-    /// How long the store waits for an answer of the server, by default 30 s. It then closes the
-    /// connection and uses another. This is for networks and proxies that swallow bytes; the server
-    /// itself ends a statement after 10 s.
+    /// Sets how long the store waits for an answer of the server before it closes the connection
+    /// and uses another; by default 30 s. This covers networks and proxies that swallow bytes; the
+    /// server itself ends a statement after 10 s.
     ///
-    /// The transaction of a transactional activity in which nothing happens for this long is rolled back
-    /// by the server, so that a process that hangs does not keep its locks.
+    /// The server also rolls back the transaction of a transactional activity that is idle for this
+    /// long, so that a hanging process does not keep its locks.
     ///
     /// ```
     /// use std::time::Duration;
@@ -187,8 +188,9 @@ impl PostgresOptions {
         Self { timeout, ..self }
     }
 
-    /// How long this process may be silent before others take its partitions over, by default 10 s. If
-    /// its connections end with it, they do so after a fifth of that.
+    /// Sets how long this process may be silent before others take over its partitions; by default
+    /// 10 s. If the process dies and its connections close, others take over after a fifth of this
+    /// time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -204,9 +206,9 @@ impl PostgresOptions {
         Self { lease, ..self }
     }
 
-    /// Keeps no connection for notifications; this process then looks for messages of other
-    /// processes up to twice a second. For databases that stop while no client is connected, and
-    /// for pools that do not support `LISTEN`.
+    /// Keeps no connection for notifications. This process then looks for messages of other
+    /// processes up to twice a second. Use this for databases that stop while no client is
+    /// connected, and for poolers that do not support `LISTEN`.
     ///
     /// ```
     /// use durable_postgres::PostgresOptions;

@@ -1,4 +1,5 @@
-//! What the owner of a partition remembers of the store: it is the only writer.
+//! The owner's copy of a partition's data, which is up to date because the owner is the only
+//! writer.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +16,7 @@ pub(crate) type AllOwned = BTreeMap<PartitionId, Owned>;
 #[derive(Debug)]
 pub(crate) struct Owned {
     pub(crate) epoch: Epoch,
-    /// Where messages that are not consumed are.
+    /// The positions of messages that are not consumed.
     pub(crate) positions: HashMap<MessageId, u64>,
     /// Instances that are active or due.
     pub(crate) listed: HashMap<InstanceId, Listed>,
@@ -24,10 +25,10 @@ pub(crate) struct Owned {
     /// Messages of other nodes that were received in this ownership and are not committed: the
     /// stream of each by its source and number.
     pub(crate) arrived: HashMap<(PartitionId, u64), u64>,
-    /// The last number of each stream that was received in this ownership. Rows at or below it are
-    /// not read again, neither those that are there nor those that were deleted.
+    /// The last number of each stream that was received in this ownership. Rows up to this number
+    /// are not read again, whether they still exist or were deleted.
     pub(crate) marks: HashMap<u64, u64>,
-    /// Why something that is stored of it, or was sent to it, cannot be read.
+    /// Why a row of the partition, or a message that was sent to it, cannot be read.
     pub(crate) damage: Option<StoreError>,
 }
 
@@ -45,19 +46,19 @@ impl Listed {
 }
 
 impl Owned {
-    /// A partition that this store has not claimed, and to which it sends messages.
+    /// A partition that this store has not claimed but sends messages to.
     pub(crate) fn unclaimed(next: u64) -> Self {
         Self { next, ..Self::new(Epoch(0)) }
     }
 
-    /// An empty partition that was claimed.
+    /// An empty partition that this store has claimed.
     pub(crate) fn new(epoch: Epoch) -> Self {
         let next = Self::first_position(epoch);
         let (positions, listed, arrived, marks, damage) = <_>::default();
         Self { epoch, positions, listed, next, arrived, marks, damage }
     }
 
-    /// Whether this store has claimed it.
+    /// Whether this store has claimed the partition.
     pub(crate) fn is_claimed(&self) -> bool {
         self.epoch != Epoch(0)
     }
@@ -71,14 +72,14 @@ impl Owned {
         }
     }
 
-    /// The least position of an owner's messages. It grows with the epoch, so that it is greater than
-    /// those that earlier owners gave, even if no message is left.
+    /// The smallest position of an owner's messages. It grows with the epoch, so it is greater than
+    /// the positions that earlier owners used, even if no message is left.
     pub(crate) fn first_position(epoch: Epoch) -> u64 {
         epoch.0 << 32
     }
 }
 
-/// The keys that a commit inserts into `active` and `due`, and deletes there; sorted.
+/// The keys that a commit inserts into and deletes from `active` and `due`; sorted.
 #[derive(Debug, Default)]
 pub(crate) struct ListChanges {
     pub(crate) active: Changes,
@@ -105,7 +106,7 @@ impl Changes {
     }
 }
 
-/// How the instances of a commit are listed after it.
+/// How the instances of a commit are listed after the commit.
 pub(crate) fn listed_after(commit: &Commit) -> BTreeMap<(PartitionId, &InstanceId), Listed> {
     let mut after = BTreeMap::new();
     for episode in &commit.episodes {
@@ -118,7 +119,7 @@ pub(crate) fn listed_after(commit: &Commit) -> BTreeMap<(PartitionId, &InstanceI
     after
 }
 
-/// How the lists change.
+/// The changes of the lists.
 pub(crate) fn list_changes(
     owned: &AllOwned,
     after: &BTreeMap<(PartitionId, &InstanceId), Listed>,

@@ -16,7 +16,7 @@ use crate::lane::{micros, uuid};
 use crate::sessions::Sessions;
 use crate::{blocks, keys};
 
-/// How many instances are read together for a page.
+/// The number of instances that are read together for a page.
 const AT_ONCE: usize = 500;
 
 pub(crate) async fn hub(sessions: &Sessions) -> Result<Option<HubRecord>, StoreError> {
@@ -74,10 +74,10 @@ pub(crate) async fn positions(
     of_partitions(sessions, select, partitions, read).await
 }
 
-/// What is found of partitions. One of them may have a row that cannot be read.
+/// The rows that are found in partitions. An entry is an error if its row cannot be read.
 pub(crate) type OfPartitions<T> = Vec<(PartitionId, Result<T, StoreError>)>;
 
-/// Reads the rows of a table in the ranges of keys of partitions.
+/// Reads the rows of a table that belong to partitions.
 async fn of_partitions<T>(
     sessions: &Sessions,
     select: &'static str,
@@ -90,7 +90,7 @@ async fn of_partitions<T>(
     rows.iter().map(|row| Ok((keys::read_partition(row.get(0))?, read(row)))).collect()
 }
 
-/// One past the position of the last message of a partition that is not consumed.
+/// One past the position of a partition's last unconsumed message.
 pub(crate) async fn messages_end(
     sessions: &Sessions,
     partition: PartitionId,
@@ -286,14 +286,14 @@ impl<'a, P> Scan<'a, P> {
         Self { filter, limit: limit.max(1), page: InstancePage::default() }
     }
 
-    /// How many records to read next.
+    /// The number of records to read next.
     fn at_once(&self) -> usize {
         let scanned = usize::try_from(self.page.scanned).unwrap_or(usize::MAX);
         let allowed = self.filter.max_scanned.map(|most| most.max(1).saturating_sub(scanned));
         allowed.unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
     }
 
-    /// Adds a record at a position, if it matches. Returns whether the page ends with it.
+    /// Adds a record at a position, if it matches. Returns whether the page is now full.
     fn is_full_with(&mut self, record: InstanceRecord, position: P) -> bool {
         self.page.scanned += 1;
         if self.filter.matches(&record) {

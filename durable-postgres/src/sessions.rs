@@ -1,4 +1,4 @@
-//! The connections for reads, and how long to wait for a database that does not answer.
+//! The connections for reads, and the waits for a database that does not answer.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -39,13 +39,13 @@ struct Reader {
     prepared: HashMap<&'static str, Statement>,
 }
 
-/// Waits longer after each attempt, until the store has to give up.
+/// Pauses that grow after each attempt, until the store has to give up.
 pub(crate) struct Pauses<'a> {
     sessions: &'a Sessions,
     wait: Wait,
 }
 
-/// How long a caller waits next, and has waited.
+/// How long a caller waits next, and how long it has waited.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     next: Duration,
@@ -81,7 +81,7 @@ impl Sessions {
     /// Waits for an answer of the server, at most as long as the options say.
     ///
     /// # Errors
-    /// As for [`connect::answer`].
+    /// The same as [`connect::answer`].
     pub(crate) async fn answer<T>(
         &self,
         doing: &str,
@@ -90,7 +90,7 @@ impl Sessions {
         connect::answer(self.options.timeout, doing, answer).await
     }
 
-    /// Runs a query to its end, again and again while the database cannot be reached.
+    /// Runs a query to its end, and retries it while the database cannot be reached.
     pub(crate) async fn query(
         &self,
         doing: &str,
@@ -180,8 +180,8 @@ impl Sessions {
     }
 }
 
-/// Ends a session whose connection is lost. The server may not have noticed, and keeps the locks of
-/// a transaction whose last bytes it waits for.
+/// Ends a session whose connection is lost. The server may not have noticed the loss, and would
+/// keep the locks of a transaction while it waits for more bytes.
 pub(crate) async fn end(sessions: &Sessions, Session { pid, began }: &Session) {
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE pid = $1 AND backend_start = $2::text::timestamptz";

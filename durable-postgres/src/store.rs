@@ -49,13 +49,13 @@ impl PostgresStore {
     /// Connects to a database, and creates the tables in its schema `durable` if they are missing.
     ///
     /// # Errors
-    /// The URL cannot be read, the database cannot be reached, or the user may not create the
+    /// The URL cannot be parsed, the database cannot be reached, or the user may not create the
     /// tables; [`StoreError::UnknownFormat`] if a newer release created them.
     pub async fn connect(url: impl AsRef<str>) -> Result<Self, StoreError> {
         Self::connect_with(PostgresOptions::new(url)?).await
     }
 
-    /// As [`connect`](Self::connect), with options.
+    /// Like [`connect`](Self::connect), but with options.
     ///
     /// ```
     /// use durable::store::StoreError;
@@ -67,7 +67,7 @@ impl PostgresStore {
     /// ```
     ///
     /// # Errors
-    /// As for [`connect`](Self::connect).
+    /// The same as [`connect`](Self::connect).
     pub async fn connect_with(options: PostgresOptions) -> Result<Self, StoreError> {
         let driver = Driver::start()?;
         let handle = driver.handle();
@@ -133,7 +133,8 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Finds the last position of each partition to which a commit sends, unless it is known.
+    /// Finds the last position of each partition that a commit sends to, unless it is already
+    /// known.
     async fn know_targets(&self, commit: &Commit) -> Result<(), StoreError> {
         for (partition, _) in &commit.messages {
             if !self.owned_mut().contains_key(partition) {
@@ -144,7 +145,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The numbers of what a commit adds.
+    /// The numbers of a commit's messages and answers.
     fn numbers(&self, commit: &Commit, me: Option<&Identity>) -> Numbers {
         let mut owned = self.owned_mut();
         let mut position = |partition: PartitionId| {
@@ -159,7 +160,7 @@ impl PostgresStore {
         Numbers { received, messages, stream, queued }
     }
 
-    /// Applies a written commit to what is remembered.
+    /// Applies a written commit to the copy in memory.
     fn remember(&self, commit: &Commit, numbers: &Numbers) {
         let mut all = self.owned_mut();
         for ((partition, id), listed) in owned::listed_after(commit) {
@@ -190,7 +191,8 @@ impl PostgresStore {
     }
 }
 
-/// The points of the contract that need no answer of the database. It checks the rest.
+/// Checks the points of the store's contract that need no answer of the database. The database
+/// checks the rest.
 fn check_locally(commit: &Commit) -> Result<(), StoreError> {
     let epoch = |partition| {
         let owner = commit.owners.iter().find(|(owned, _)| *owned == partition);
@@ -214,7 +216,8 @@ fn foreign_targets(commit: &Commit) -> BTreeSet<PartitionId> {
     targets.filter(|target| !is_named(target)).collect()
 }
 
-/// The error with more partitions, if it is that partitions were lost or there are any.
+/// Adds partitions to a `Fenced` error. If there are any, also replaces any other error by a
+/// `Fenced` one.
 fn also_fenced(error: StoreError, foreign: BTreeSet<PartitionId>) -> StoreError {
     match error {
         StoreError::Fenced { partitions } => {
@@ -332,8 +335,8 @@ impl Store for PostgresStore {
         Some(self)
     }
 
-    /// More than processes, so that they share the work evenly. Each has a thread, and with more of them a
-    /// thread finds less work each time it wakes up.
+    /// More partitions than processes, so that the processes share the work evenly. Each partition
+    /// has a thread, and with more partitions a thread finds less work at each wake-up.
     fn default_partitions(&self) -> u16 {
         32
     }

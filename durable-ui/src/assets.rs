@@ -38,7 +38,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     format!("{hash:016x}")
 });
 
-/// The part of their URL that changes with them.
+/// The part of the assets' URL that changes whenever an asset changes.
 pub(crate) fn version() -> &'static str {
     &VERSION
 }

@@ -51,7 +51,7 @@ pub(crate) struct View {
     pub(crate) now: DateTime<Utc>,
     /// Whether there is a key to forget.
     pub(crate) has_key: bool,
-    /// Where a trace is shown, with `{trace_id}` in place of its id.
+    /// The address of a trace, with `{trace_id}` in place of its id.
     pub(crate) trace_url: Option<String>,
     /// The folder of the program's source.
     pub(crate) source_root: Option<PathBuf>,
@@ -144,7 +144,7 @@ impl Asked {
         }
     }
 
-    /// The least that a page can know.
+    /// A view that contains only what is known without the API.
     fn view(&self) -> View {
         View {
             links: self.links.clone(),
@@ -166,10 +166,10 @@ impl Call {
         self.query.get("fragment")
     }
 
-    /// The number in the query, or this one.
+    /// The number in the query, or `default`.
     ///
     /// # Errors
-    /// If it is no number.
+    /// If the parameter is not a number.
     pub(crate) fn number(&self, name: &str, default: usize) -> Result<usize, Failure> {
         let Some(text) = self.query.get(name) else { return Ok(default) };
         let invalid = |_| Failure::invalid(format!("`{name}` is `{text}`; give a number"));
@@ -177,7 +177,7 @@ impl Call {
     }
 }
 
-/// The part of the path that the app around the dashboard has taken.
+/// The part of the path at which the app mounts the dashboard.
 fn prefix(parts: &Parts) -> &str {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
     let prefix = uri.path().strip_suffix(parts.uri.path()).unwrap_or_else(|| {

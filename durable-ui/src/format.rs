@@ -74,13 +74,13 @@ pub(crate) fn span(duration: TimeDelta) -> String {
     counted(seconds, "second")
 }
 
-/// `14:06`, with the day if it is another one than today's.
+/// `14:06`, with the day if it is not today.
 pub(crate) fn minute(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let is_today = time.date_naive() == now.date_naive();
     time.format(if is_today { "%H:%M" } else { "%b %-d %H:%M" }).to_string()
 }
 
-/// `14:06:20`, with the day if it is another one than today's, and the year if that is another.
+/// `14:06:20`, with the day if it is not today, and the year if it is not this year.
 pub(crate) fn time(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let format = if time.date_naive() == now.date_naive() {
         "%H:%M:%S"

@@ -58,10 +58,10 @@ pub use options::UiOptions;
 
 use app::App;
 
-/// The pages of the dashboard and the API that they use, for an `axum` app.
+/// Returns the pages of the dashboard, and the API that they use, for an `axum` app.
 ///
-/// They can be mounted at any prefix with [`Router::nest`], or at none with [`Router::merge`]. With
-/// `nest`, the prefix with a slash at its end is not found; use [`Router::nest_service`] to serve
+/// They can be mounted at any prefix with [`Router::nest`], or at the root with [`Router::merge`].
+/// With `nest`, the prefix followed by a slash is not found; use [`Router::nest_service`] to serve
 /// it, too.
 ///
 /// ```
@@ -78,10 +78,10 @@ pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
     mounted(App::new(hub, options))
 }
 
-/// The dashboard of a hub in another process, which `client` reaches.
+/// Returns the dashboard of a hub in another process, which `client` reaches.
 ///
-/// Keys and limits are those of that hub: the dashboard sends the key of the client, or else the key
-/// that its reader enters. It accepts only requests for
+/// Keys and limits are those of that hub: the dashboard sends the key of the client or, if the
+/// client has none, the key that the reader enters. The dashboard accepts only requests for
 /// loopback hosts.
 ///
 /// ```standalone_crate

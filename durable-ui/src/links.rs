@@ -7,7 +7,7 @@ use durable::EntityId;
 use crate::assets;
 use crate::query::{Query, encode};
 
-/// The path of an entity, of its page as well as in the API.
+/// The path of an entity, both of its page and in the API.
 pub(crate) fn entity_path(entity: &EntityId) -> String {
     // A segment of a path cannot be empty.
     let key = if entity.key().is_empty() { "$" } else { entity.key() };
@@ -64,7 +64,7 @@ impl Links {
         self.to(entity_path(entity))
     }
 
-    /// A route of the API, such as `instances/order-17:suspend`. Its segments are encoded already.
+    /// A route of the API, such as `instances/order-17:suspend`. Its segments are already encoded.
     pub(crate) fn api(&self, path: impl Display) -> String {
         self.to(format_args!("api/v1/{path}"))
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use durable_http::HttpOptions;
 
-/// How the dashboard is served, and to whom.
+/// The options of the dashboard: how it is served, and to whom.
 ///
 /// ```
 /// use durable_http::{HttpOptions, Role};
@@ -24,26 +24,27 @@ pub struct UiOptions {
 }
 
 impl UiOptions {
-    /// No keys, loopback hosts only, actions allowed.
+    /// Creates options with the defaults: no keys, loopback hosts only, actions allowed.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The keys, allowed hosts and limits, as for [`durable_http::router`]. They do not apply to a
-    /// [`remote`](crate::remote) hub, which has its own.
+    /// Sets the keys, allowed hosts and limits, as for [`durable_http::router`]. They do not apply
+    /// to a [`remote`](crate::remote) hub, which has its own.
     pub fn http(mut self, options: HttpOptions) -> Self {
         self.http = options;
         self
     }
 
-    /// The name beside the logo and in the titles of pages; by default the name of the task hub.
+    /// Sets the name beside the logo and in the titles of pages; by default the name of the task
+    /// hub.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Where traces are shown: the address of a trace, with `{trace_id}` in place of its id. The page of
-    /// an instance that was started in a trace then links to it.
+    /// Sets the address of traces, with `{trace_id}` in place of the id. The page of an instance
+    /// that was started in a trace then links to that trace.
     ///
     /// ```
     /// use durable_ui::UiOptions;
@@ -55,10 +56,10 @@ impl UiOptions {
         self
     }
 
-    /// The folder of the program's source, to which the paths in histories are relative: for a program
-    /// of a workspace, the root of the workspace. The tab "Source" of an instance then shows the lines
-    /// at which it waits, with a link that opens them in the editor. Everybody who may read the hub
-    /// can read these lines. Meant for development.
+    /// Sets the folder of the program's source, to which the paths in histories are relative; for a
+    /// program in a workspace, this is the root of the workspace. The tab "Source" of an instance
+    /// then shows the lines at which it waits, with links that open them in the editor. Everybody
+    /// who may read the hub can read these lines, so this is meant for development.
     ///
     /// ```
     /// use durable_ui::UiOptions;
@@ -70,8 +71,8 @@ impl UiOptions {
         self
     }
 
-    /// Whether the dashboard only shows. Then it refuses every change, also with a key that
-    /// permits it, and its pages have no actions. By default it depends on the key.
+    /// Sets whether the dashboard is read-only: it then refuses every change, even with a key that
+    /// permits it, and its pages have no actions. By default, the role of the key decides.
     pub fn read_only(mut self, is_read_only: bool) -> Self {
         self.is_read_only = is_read_only;
         self

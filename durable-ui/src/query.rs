@@ -1,4 +1,4 @@
-//! The query of a URL: the state of a page. Links to other states of a page are edits of it.
+//! The query of a URL, which is the state of a page. Links to other states are edits of the query.
 
 use std::fmt;
 

@@ -17,10 +17,10 @@ use crate::frame::{self, Page};
 use crate::query::{Query, encode};
 use crate::screens;
 
-/// Scripts, styles and connections of the own origin only, and nothing inline.
+/// Allows scripts, styles and connections only from the same origin, and nothing inline.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \
                       frame-ancestors 'none'";
-/// The largest form, in bytes: that which takes a key.
+/// The maximum size of the form that takes a key, in bytes.
 const FORM_MAX: usize = 16 * 1024;
 
 pub(crate) async fn answer(app: App, request: Request) -> Response<Body> {

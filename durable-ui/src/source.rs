@@ -3,16 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines before and after the one that is shown.
+/// The number of lines shown before and after the requested line.
 const AROUND: u32 = 3;
-/// A larger file is not read, in bytes.
+/// The maximum size of a file that is read, in bytes.
 const MAX: u64 = 4 * 1024 * 1024;
 
 /// A place in a source file that exists.
 #[derive(Debug)]
 pub(crate) struct Excerpt {
     pub(crate) path: PathBuf,
-    /// The line that was asked for, counted from 1.
+    /// The requested line, counted from 1.
     pub(crate) line: u32,
     /// The lines around it, with their numbers.
     pub(crate) lines: Vec<(u32, String)>,
@@ -20,7 +20,7 @@ pub(crate) struct Excerpt {
 
 /// The lines around `src/orders.rs:66`. `None` if there is no such line in a file below the root.
 ///
-/// The place comes from a history, so it must not lead out of the root.
+/// The place comes from a history, so it must not lead outside the root.
 pub(crate) fn excerpt(root: &Path, place: &str) -> Option<Excerpt> {
     let (file, line) = place.rsplit_once(':')?;
     let line: u32 = line.parse().ok().filter(|line| *line > 0)?;

@@ -20,9 +20,9 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Case {
     pub(crate) format: u32,
-    /// The seed that drew it, from which the ids are derived, too.
+    /// The seed that drew the case. The ids are derived from it, too.
     pub(crate) seed: u64,
-    /// Its failure, or the failure that it had before the fault was fixed.
+    /// The failure of the case, or the failure that it had before the fault was fixed.
     #[serde(default)]
     pub(crate) shows: String,
     pub(crate) options: Options,
@@ -45,7 +45,7 @@ pub(crate) struct Options {
     pub(crate) live: usize,
     pub(crate) activities: usize,
     pub(crate) entities: usize,
-    /// How many processes share the hub.
+    /// The number of processes that share the hub.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub(crate) nodes: usize,
 }
@@ -95,7 +95,7 @@ impl Case {
         }
     }
 
-    /// Whether deployed code need not fit running instances.
+    /// Whether deployed code may be incompatible with running instances.
     pub(crate) fn breaks_code(&self) -> bool {
         serde_json::to_string(&self.clients).is_ok_and(|text| text.contains(r#""has_patch":false"#))
     }

@@ -1,4 +1,4 @@
-//! The clock of the hub, on a machine whose wall clock is set.
+//! The clock of the hub, on a machine whose wall clock is adjusted.
 //!
 //! I15: "While the clock is behind, time goes on a little slower" (`docs/design.md`): it never goes back,
 //! never stands still, and is right again once the wall clock has caught up.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use durable::protocol::Timestamp;
 use durable::testing::sim::{Choices, HubClock, Stream};
 
-/// How far the wall clock is set, and how much time passes between two reads of it.
+/// The amounts by which the wall clock is adjusted, or by which it advances between two reads.
 const AMOUNTS: [Duration; 7] = [
     Duration::from_micros(1),
     Duration::from_micros(999),

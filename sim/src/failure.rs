@@ -1,4 +1,4 @@
-//! Which failures are the same.
+//! When two failures count as the same.
 
 /// The kind of a failure: its rule, and its text without numbers and names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -51,10 +51,11 @@ use self::shrink::Shrinker;
 /// The folder for the cases of failing runs.
 const FAILED: &str = "target/sim";
 
-/// How many failing seeds are made smaller.
+/// The maximum number of failing seeds that are made smaller.
 const SHRUNK_MAX: usize = 3;
 
-/// How many further ranges of seeds are run at most to meet what the first one missed.
+/// The maximum number of further ranges of seeds that are run to reach marks that the first one
+/// missed.
 const FURTHER: u32 = 9;
 
 /// Runs a simulated hub for each of many seeds.
@@ -73,13 +74,13 @@ struct Args {
     /// Repeats cases from files.
     #[arg(long, num_args = 1..)]
     case: Vec<PathBuf>,
-    /// Measures how many steps and seeds a second one core runs.
+    /// Measures how many steps and seeds per second one core runs.
     #[arg(long)]
     bench: bool,
     /// Plants a fault in the store, which a rule must detect.
     #[arg(long, value_enum)]
     fault: Option<Fault>,
-    /// The number of processes that share the hub, whatever the seed says.
+    /// The number of processes that share the hub, regardless of the seed.
     #[arg(long)]
     nodes: Option<usize>,
     /// The number of threads; all cores by default.
@@ -97,8 +98,8 @@ struct Args {
     /// Continues after a failure.
     #[arg(long)]
     keep_going: bool,
-    /// Prints which marks were reached, and fails if those that were not differ from the list in
-    /// this file.
+    /// Prints which marks were reached, and fails if the marks that were not reached differ from
+    /// the list in this file.
     #[arg(long, requires = "seeds")]
     unmet: Option<PathBuf>,
     /// Does not make failing cases smaller.
@@ -130,7 +131,7 @@ fn main() -> ExitCode {
     if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Runs the seeds of the store layer: those of a range, or as many as there is time for.
+/// Runs the seeds of the store layer: those of a range, or as many as the time allows.
 fn store_seeds(args: &Args) -> bool {
     if args.bench || args.fault.is_some() || args.seed.is_some() {
         return false;
@@ -198,8 +199,8 @@ fn seeds(args: &Args) -> bool {
     !sum.failed.is_empty()
 }
 
-/// Prints which marks both layers have reached. Returns whether those that were not reached differ
-/// from the list in the file, or a further seed fails.
+/// Prints which marks both layers have reached. Returns whether the marks that were not reached
+/// differ from the list in the file, or whether a further seed fails.
 ///
 /// A thousand seeds can miss what one seed in a thousand reaches. So as long as a mark is missing,
 /// further seeds are run.

@@ -2,7 +2,7 @@
 
 use durable::testing::sim::{Choices, Stream};
 
-/// What may happen to one of several processes, or to all.
+/// An event that affects one of several processes, or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// It checks whether it gains or loses partitions, as it does every second.

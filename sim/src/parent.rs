@@ -1,8 +1,8 @@
 //! The parent process, which watches the process that runs the seeds. If a seed ends that process,
-//! the parent reports which one.
+//! the parent reports which seed it was.
 //!
 //! A panic during a panic and a stack overflow end a process at once. Therefore the seeds run in a
-//! child, whose threads write to files which seeds they are running.
+//! child process, whose threads record in files which seeds they are running.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};

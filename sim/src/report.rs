@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::pretty::call;
 use crate::run::run;
 
-/// The most lines of the table of steps.
+/// The maximum number of lines in the table of steps.
 const LINES_MAX: usize = 80;
 
 /// A failing case, made smaller.

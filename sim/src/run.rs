@@ -17,16 +17,16 @@ use crate::nodes::{Event, Nodes};
 use crate::rules::Committed;
 use crate::trace;
 
-/// The most steps of the calm phase until a run must be at rest.
+/// The maximum number of steps of the calm phase until a run must be at rest.
 const CALM_MAX: u64 = 40_000;
 
-/// The most rounds of resuming everything, because clients suspend instances again.
+/// The maximum number of rounds of resuming everything, because clients suspend instances again.
 const RESUMED_MAX: u32 = 100;
 
-/// The most steps of a shutdown.
+/// The maximum number of steps of a shutdown.
 const SHUTDOWN_MAX: u32 = 20_000;
 
-/// How far a clock may jump ahead.
+/// The amounts by which a clock may jump ahead.
 const JUMPS: [Duration; 6] = [
     Duration::from_micros(1),
     Duration::from_secs(3),
@@ -64,7 +64,7 @@ pub(crate) struct Outcome {
     pub(crate) crashes: u32,
     pub(crate) failure: Option<String>,
     pub(crate) log: Vec<LogLine>,
-    /// The time that the rules took.
+    /// The time spent in the rules.
     pub(crate) in_rules: Duration,
     /// The choices of the schedule that were not 0.
     pub(crate) deviations: Vec<Deviation>,
@@ -82,8 +82,8 @@ struct Run {
     began: Timestamp,
 }
 
-/// Runs a case with these choices: those that a seed makes after those of the case, or those of the
-/// case's own schedule.
+/// Runs a case with these choices: either those that its seed makes after drawing the case, or
+/// those of the case's saved schedule.
 pub(crate) fn run(case: &Case, choices: Choices, keeps_log: bool) -> Outcome {
     trace::begin();
     let committed = Committed::default();
@@ -189,7 +189,7 @@ impl Run {
         }
     }
 
-    /// Events of one of several processes.
+    /// Applies events of one of several processes.
     fn disturb_nodes(&mut self, nodes: &mut Nodes) {
         let Some((event, number)) = self.world.choose(|choices| nodes.next(choices)) else {
             return;
@@ -242,7 +242,7 @@ impl Run {
         self.hubs.iter().flatten().next().cloned()
     }
 
-    /// Events of a process that come from outside.
+    /// Applies events that affect a process from outside.
     fn disturb(&mut self, rates: &Rates) {
         let happens = |rate: u32| self.world.choose(|choices| choices.one_in(Stream::World, rate));
         let [crash, restart, deploy, jump, breakage, runtime] = rates.0.map(happens);
@@ -286,7 +286,7 @@ impl Run {
         self.open();
     }
 
-    /// An orderly shutdown of a process, whatever is running.
+    /// Shuts a process down in an orderly way, whatever is running.
     fn shut_down(&mut self, number: usize) {
         if self.hubs.len() > 1 {
             self.world.freeze(number, false);
@@ -336,7 +336,7 @@ impl Run {
         self.world.fail("I14 an instance cannot be resumed".to_owned());
     }
 
-    /// No actor could continue, so a restart must change nothing.
+    /// Restarts the hub. No actor could continue, so the restart must change nothing.
     fn restart(&mut self) {
         if self.has_failed() {
             return;
@@ -399,7 +399,7 @@ impl Run {
         self.open();
     }
 
-    /// No client may hear from the process any more.
+    /// Cuts off a process, so that no client hears from it any more.
     fn cut_off(&mut self, number: usize) {
         self.hubs[number] = None;
         self.clients.cut_off(number);

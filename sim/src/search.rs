@@ -1,4 +1,4 @@
-//! Runs many seeds on several threads, and sums up the results.
+//! Runs many seeds on several threads, and summarizes the results.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,13 +14,14 @@ use crate::faulty::Fault;
 use crate::parent::Note;
 use crate::run::{Outcome, run};
 
-/// One seed in this many runs twice, and is repeated from its choices, and must do the same.
+/// One seed in this many runs twice and is also repeated from its choices; all results must be the
+/// same.
 const TWICE: u64 = 16;
 
 /// Some programs are deeply nested, and the unused part of a stack costs no memory.
 const STACK: usize = 256 << 20;
 
-/// Which seeds are run, and for how long.
+/// Which seeds to run, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search {
     pub(crate) from: u64,
@@ -30,7 +31,7 @@ pub(crate) struct Search {
     pub(crate) keeps_going: bool,
     /// A fault that is planted in the store.
     pub(crate) fault: Option<Fault>,
-    /// The number of processes that share a hub, instead of the number that a seed draws.
+    /// The number of processes that share a hub, in place of the number that a seed draws.
     pub(crate) nodes: Option<usize>,
 }
 
@@ -139,7 +140,7 @@ impl Sum {
         self.in_rules += outcome.in_rules;
     }
 
-    /// One line, with how much was done in this time by this many threads.
+    /// A summary in one line: how much this many threads did in this time.
     #[expect(clippy::cast_precision_loss, reason = "it is printed in whole numbers")]
     pub(crate) fn line(&self, time: Duration, threads: usize) -> String {
         let Self { seeds, steps, operations, episodes, crashes, in_rules, failed } = self;

@@ -6,8 +6,8 @@
 //!    numbers and names. Any other failure is kept, but not shrunk.
 //! 2. Each edit is tried with the same schedule, and then with newly drawn schedules of the same
 //!    kind, because an edit shifts everything after it.
-//! 3. The numbers of events and of operations of entities are left alone, because a rule tells the
-//!    operations apart by them, and they increase with each operation of a client.
+//! 3. The numbers of events and of operations of entities are left alone, because rules identify
+//!    the operations by them, and because they increase with each operation of a client.
 //! 4. The passes are: whole clients, sizes, operations, programs, values, and finally the schedule.
 
 use std::collections::BTreeMap;
@@ -21,9 +21,9 @@ use crate::client::Op;
 use crate::failure::Kind;
 use crate::search::now;
 
-/// The most runs.
+/// The maximum number of runs.
 const RUNS_MAX: u32 = 2000;
-/// The most time.
+/// The maximum time.
 const TIME_MAX: Duration = Duration::from_mins(1);
 /// The number of schedules that are drawn for an edit.
 const REDRAWN: u64 = 3;
@@ -108,7 +108,7 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         true
     }
 
-    /// Removes as many elements of a list as it can, in large pieces first.
+    /// Removes as many elements of a list as possible, large pieces first.
     fn shorten(&mut self, pointer: &str) {
         let length = |json: &Value| json.pointer(pointer).and_then(Value::as_array).map(Vec::len);
         let mut piece = length(&self.json()).unwrap_or(0);
@@ -126,8 +126,8 @@ impl<R: FnMut(&Case, Choices) -> Attempt> Shrinker<R> {
         }
     }
 
-    /// Sets sizes to those of production and options to the simplest ones, unless that hides the
-    /// failure.
+    /// Sets sizes to their production values and options to the simplest ones, unless that hides
+    /// the failure.
     fn simplify_options(&mut self) {
         for all_at_once in [true, false] {
             let names: Vec<_> = self.case.sizes.keys().cloned().collect();
@@ -289,7 +289,7 @@ fn collect(value: &Value, pointer: &str, all: &mut Vec<String>) {
     }
 }
 
-/// How large a value is: its parts.
+/// The size of a value: the number of its parts.
 pub(crate) fn size(value: &Value) -> usize {
     match value {
         Value::Array(list) => 1 + list.iter().map(size).sum::<usize>(),
@@ -309,7 +309,7 @@ mod tests {
         serde_json::to_string(&case.clients).unwrap()
     }
 
-    /// A case with everything that fails below, and much else.
+    /// A case with all the conditions of `fails`, and much else.
     fn large() -> Case {
         let drawn = (0..).map(|seed| Case::draw(&mut Choices::new(seed), None));
         let is_large = |case: &Case| {

@@ -15,7 +15,7 @@ pub(crate) const ORDERED: &str = "ordered";
 
 thread_local! {
     /// The number of the deployed code. The threads of strict replays have the last number, with
-    /// which only patches decide.
+    /// which only patches decide what runs.
     static DEPLOYMENT: Cell<u8> = const { Cell::new(u8::MAX) };
     static SEEN: RefCell<Seen> = RefCell::default();
 }
@@ -23,15 +23,15 @@ thread_local! {
 #[derive(Default)]
 struct Seen {
     wrong: Option<String>,
-    /// The executions that other code began and whose behaviour a deployment may have changed.
+    /// The executions that other code began and whose behavior a deployment may have changed.
     changed: BTreeSet<ExecutionId>,
-    /// Which execution made each GUID.
+    /// The execution that made each GUID.
     guids: BTreeMap<Uuid, (ExecutionId, u64)>,
     /// The numbers of the events that each instance has read.
     read: BTreeSet<(InstanceId, u64)>,
     /// The operations of clients that may take effect after later ones.
     unordered: BTreeSet<u64>,
-    /// How often the body of each activity has been run.
+    /// The number of times that the body of each activity has run.
     runs: BTreeMap<(ExecutionId, i32), u32>,
 }
 

@@ -9,15 +9,16 @@ use crate::complete;
 /// The instances that an operation acts on: ids, or a filter.
 #[derive(Debug, Args)]
 pub(crate) struct Selected {
-    /// Ids; `-` reads them from stdin. Without ids, a batch acts on all instances of the filter
+    /// Ids; `-` reads them from stdin. Without ids, a batch acts on all instances that match the
+    /// filter
     #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// Only count the instances of the filter, and name the first ones
+    /// Only count the instances that match the filter, and list the first ones
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The most instances of the filter per second
+    /// The maximum number of matching instances per second
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) rps: u32,
 }
@@ -26,7 +27,7 @@ pub(crate) struct Selected {
 pub(crate) struct Steered {
     #[command(flatten)]
     pub(crate) selected: Selected,
-    /// Why; by default user@host
+    /// The reason; by default user@host
     #[arg(long, short)]
     pub(crate) reason: Option<String>,
 }
@@ -35,7 +36,7 @@ pub(crate) struct Steered {
 pub(crate) struct Terminate {
     #[command(flatten)]
     pub(crate) steered: Steered,
-    /// Also the sub-orchestrations that they wait for
+    /// Also terminate the sub-orchestrations that the instances wait for
     #[arg(long)]
     pub(crate) recursive: bool,
 }
@@ -44,7 +45,7 @@ pub(crate) struct Terminate {
 pub(crate) struct Restart {
     #[command(flatten)]
     pub(crate) selected: Selected,
-    /// Under a new id, which is generated unless it is given
+    /// Use a new id, which is generated unless it is given
     #[arg(long, value_name = "ID", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "the option may have no value")]
     pub(crate) new_id: Option<Option<String>>,
@@ -54,7 +55,7 @@ pub(crate) struct Restart {
 pub(crate) struct Purge {
     #[command(flatten)]
     pub(crate) selected: Selected,
-    /// Also their sub-orchestrations
+    /// Also remove the sub-orchestrations
     #[arg(long)]
     pub(crate) recursive: bool,
 }

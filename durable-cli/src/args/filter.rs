@@ -47,7 +47,7 @@ pub(crate) struct Filter {
     /// Only this custom status: JSON, or text
     #[arg(long, value_name = "JSON", help_heading = "Filter")]
     pub(crate) custom_status: Option<String>,
-    /// Only failures with this text in their message, or in that of one of their causes
+    /// Only failures with this text in their message or in the message of one of their causes
     #[arg(long, value_name = "TEXT", help_heading = "Filter")]
     pub(crate) failed_with: Option<String>,
 }

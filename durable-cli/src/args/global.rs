@@ -21,7 +21,7 @@ pub(crate) struct Global {
         help_heading = "Hub"
     )]
     pub(crate) path: Option<PathBuf>,
-    /// A hub of the configuration file (also `DURABLE_PROFILE`)
+    /// A hub named in the configuration file (also `DURABLE_PROFILE`)
     #[arg(
         long,
         global = true,
@@ -30,19 +30,19 @@ pub(crate) struct Global {
         help_heading = "Hub"
     )]
     pub(crate) profile: Option<String>,
-    /// The form of the output
+    /// The output format
     #[arg(short, long, global = true, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) output: Format,
     /// Only these fields of the JSON, such as `instanceId,runtimeStatus`
     #[arg(long, global = true, value_delimiter = ',', value_name = "A,B", help_heading = "Output")]
     pub(crate) fields: Vec<String>,
-    /// How times are written
+    /// The format of times
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) time_format: TimeFormat,
     /// Write times in UTC
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) utc: bool,
-    /// When to use colours; never if `NO_COLOR` is set
+    /// When to use colors; never if `NO_COLOR` is set
     #[arg(long, global = true, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) color: Color,
     /// Repeat list, count, get, pending, tree, locks, top and `activity list` at this interval
@@ -57,7 +57,7 @@ pub(crate) struct Global {
         help_heading = "Output"
     )]
     pub(crate) watch: Option<Duration>,
-    /// Confirm what would be asked
+    /// Do not ask for confirmation
     #[arg(short, long, global = true)]
     pub(crate) yes: bool,
 }

@@ -21,13 +21,13 @@ pub(crate) struct List {
     /// `--prefix`, `id`
     #[arg(long, value_enum, allow_hyphen_values = true)]
     pub(crate) sort: Option<Sort>,
-    /// The most instances
+    /// The maximum number of instances
     #[arg(long, short, default_value_t = 50, conflicts_with = "all")]
     pub(crate) limit: usize,
-    /// All instances
+    /// List all instances
     #[arg(long, short)]
     pub(crate) all: bool,
-    /// Only those after this position, which an answer of the API has as `next`
+    /// Only instances after this position, which is `next` in an answer of the API
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<String>,
 }
@@ -45,7 +45,7 @@ pub(crate) enum Sort {
 pub(crate) struct Count {
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// By group: status, name, or tag:KEY
+    /// Count per group: status, name, or tag:KEY
     #[arg(long, value_name = "GROUP", value_parser = by)]
     pub(crate) by: Option<GroupBy>,
 }
@@ -68,13 +68,13 @@ pub(crate) struct Get {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Pending {
-    /// The instances; `-` reads their ids from stdin. Without ids, those of the filter that have run or
-    /// been suspended longest, a line for each
+    /// The instances; `-` reads their ids from stdin. Without ids, the matching instances that have
+    /// run or been suspended longest, one per line
     #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: Filter,
-    /// The most instances, if no ids are given
+    /// The maximum number of instances, if no ids are given
     #[arg(long, short, default_value_t = 20)]
     pub(crate) limit: usize,
 }
@@ -100,13 +100,13 @@ pub(crate) struct History {
     /// Only events with this text in their kind or data
     #[arg(long, short, value_name = "TEXT")]
     pub(crate) search: Option<String>,
-    /// The most events
+    /// The maximum number of events
     #[arg(long, short, value_name = "N", conflicts_with = "follow")]
     pub(crate) limit: Option<usize>,
-    /// With all data of each event
+    /// Show all data of each event
     #[arg(long)]
     pub(crate) full: bool,
-    /// The newest event first
+    /// Show the newest event first
     #[arg(long)]
     pub(crate) reverse: bool,
 }
@@ -119,13 +119,13 @@ pub(crate) struct Timeline {
     /// The width in columns
     #[arg(long, default_value_t = 100)]
     pub(crate) width: usize,
-    /// Also the sub-orchestrations
+    /// Also show the sub-orchestrations
     #[arg(long)]
     pub(crate) children: bool,
-    /// The beginning: 2h (ago), or 2026-01-02T03:04:05Z
+    /// The beginning of the range: 2h (ago), or 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     pub(crate) from: Option<Moment>,
-    /// The end
+    /// The end of the range
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     pub(crate) to: Option<Moment>,
     /// Only tasks with this text in their name, or the task with this id, such as `t5`
@@ -159,16 +159,16 @@ pub(crate) struct Start {
     /// A tag; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
     pub(crate) tag: Vec<(String, String)>,
-    /// When it begins: 10m (from now), or 2026-01-02T03:04:05Z
+    /// When the instance begins: 10m (from now), or 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
     pub(crate) at: Option<Moment>,
-    /// Succeed if the id is taken already
+    /// Succeed if the id is already taken
     #[arg(long, requires = "id")]
     pub(crate) if_absent: bool,
-    /// Replace an instance with the id that has one of these statuses
+    /// Replace an existing instance with this id if it has one of these statuses
     #[arg(long, value_delimiter = ',', value_name = "STATUS,..", value_parser = status)]
     pub(crate) replace_if: Vec<RuntimeStatus>,
-    /// Wait until it has ended, and print its output
+    /// Wait until the instance has ended, and print its output
     #[arg(
         long,
         value_name = "TIME",
@@ -195,11 +195,11 @@ pub(crate) struct Wait {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Until {
-    /// It has completed; another end is exit code 5
+    /// The instance has completed; any other end is exit code 5
     Completed,
-    /// It has begun
+    /// The instance has begun
     Started,
-    /// It has ended in any way
+    /// The instance has ended in any way
     Any,
 }
 
@@ -208,7 +208,7 @@ pub(crate) struct ResultOf {
     /// The instance
     #[arg(add = ArgValueCompleter::new(complete::ids))]
     pub(crate) id: String,
-    /// Wait until it has ended
+    /// Wait until the instance has ended
     #[arg(
         long,
         value_name = "TIME",
@@ -225,7 +225,7 @@ pub(crate) struct Replay {
     /// A file that `export` wrote, or the id of an instance
     #[arg(value_name = "FILE|ID")]
     pub(crate) history: String,
-    /// Inputs, times and results must equal the recorded ones, too
+    /// Also require inputs, times and results to equal the recorded ones
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -242,7 +242,7 @@ pub(crate) struct Diff {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Export {
-    /// The instances; `-` reads their ids from stdin. Without ids, those of the filter
+    /// The instances; `-` reads their ids from stdin. Without ids, all that match the filter
     #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     pub(crate) ids: Vec<String>,
     #[command(flatten)]

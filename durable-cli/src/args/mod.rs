@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Show the history of an instance
     #[command(visible_alias = "logs")]
     History(History),
-    /// Show an instance over time
+    /// Show the timeline of an instance
     Timeline(Timeline),
     /// Show an instance with its sub-orchestrations
     Tree(Get),
@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Terminate(Terminate),
     /// Run the failed tasks of failed instances again
     Rewind(Steered),
-    /// Start instances again with the same input
+    /// Restart instances with the same input
     Restart(Restart),
     /// Remove instances that have ended
     Purge(Purge),
@@ -83,7 +83,7 @@ pub(crate) enum Command {
     /// Show, signal and call entities
     #[command(subcommand)]
     Entity(EntityCommand),
-    /// List the entities that are locked, which instances hold the locks, and which wait
+    /// List the locked entities, and the instances that hold or wait for the locks
     Locks(Locks),
     /// Show and change schedules
     #[command(subcommand)]
@@ -100,7 +100,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<HubCommand>,
     },
-    /// Check the configuration, the connection, versions, clocks and what the key allows
+    /// Check the configuration, the connection, versions, clocks and the permissions of the key
     Doctor,
     /// Check whether the code of this program still fits a history
     Replay(Replay),
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     /// Back up a hub; check, measure, compact and salvage its folder
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Print how to complete commands in a shell
+    /// Print the script that completes commands in a shell
     Completions {
         /// The shell
         shell: Shell,

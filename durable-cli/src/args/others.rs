@@ -12,10 +12,10 @@ use crate::time::Moment;
 /// A part of a list.
 #[derive(Debug, Args)]
 pub(crate) struct Paged {
-    /// The most items
+    /// The maximum number of items
     #[arg(long, short, default_value_t = 1000)]
     pub(crate) limit: usize,
-    /// Only those after this position, which an answer of the API has as `next`
+    /// Only items after this position, which is `next` in an answer of the API
     #[arg(long, value_name = "POSITION")]
     pub(crate) after: Option<String>,
 }
@@ -37,18 +37,18 @@ pub(crate) enum BatchCommand {
     /// List batches
     #[command(visible_alias = "ls")]
     List(Paged),
-    /// Show what a batch has done
+    /// Show the progress of a batch
     #[command(visible_alias = "get")]
     Show {
         #[arg(add = ArgValueCompleter::new(complete::batches))]
         id: String,
     },
-    /// Retry what has failed in a batch that has ended, as a new batch
+    /// Retry the failed instances of a batch that has ended, as a new batch
     Retry {
         #[arg(add = ArgValueCompleter::new(complete::batches))]
         id: String,
     },
-    /// Stop a batch; what it has done remains
+    /// Stop a batch; its effects so far remain
     Stop {
         #[arg(add = ArgValueCompleter::new(complete::batches))]
         id: String,
@@ -66,7 +66,7 @@ pub(crate) enum EntityCommand {
         /// Only keys that begin with this text
         #[arg(long)]
         prefix: Option<String>,
-        /// Only entities that are set aside because an operation ends the process
+        /// Only entities that are set aside because an operation crashes the process
         #[arg(long)]
         set_aside: bool,
         #[command(flatten)]
@@ -94,7 +94,7 @@ pub(crate) enum EntityCommand {
         /// The input: JSON, @FILE, or - for stdin
         #[arg(long, short, value_name = "JSON")]
         input: Option<String>,
-        /// When it is delivered: 10m (from now), or 2026-01-02T03:04:05Z
+        /// When to deliver the signal: 10m (from now), or 2026-01-02T03:04:05Z
         #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
         at: Option<Moment>,
     },
@@ -109,19 +109,19 @@ pub(crate) enum EntityCommand {
         #[arg(long, short, value_name = "JSON")]
         input: Option<String>,
     },
-    /// Let an entity run that is set aside because its next operation ends the process
+    /// Resume an entity that is set aside because its next operation crashes the process
     Resume {
         /// The entity
         #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
-    /// The same, but let that operation fail without running it
+    /// Resume an entity that is set aside, but let its next operation fail without running it
     Skip {
         /// The entity
         #[arg(value_name = "NAME/KEY", add = ArgValueCompleter::new(complete::entities))]
         entity: String,
     },
-    /// Release locks whose orchestration no longer exists, such as after a store was repaired
+    /// Release locks whose orchestration no longer exists, for example after a store was repaired
     Unlock,
     /// Remove the state of an entity
     Delete {
@@ -203,7 +203,7 @@ pub(crate) enum ScheduleCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ActivityCommand {
-    /// List the activities that run now, those that have run longest first
+    /// List the activities that run now, longest-running first
     #[command(visible_alias = "ls")]
     List,
     /// List the activities that the hub can run
@@ -212,7 +212,7 @@ pub(crate) enum ActivityCommand {
     Stats {
         #[command(flatten)]
         filter: Box<Filter>,
-        /// The most instances whose histories are read
+        /// The maximum number of instances whose histories are read
         #[arg(long, short, default_value_t = 100)]
         limit: usize,
     },
@@ -236,37 +236,37 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HubCommand {
-    /// Show its size and figures
+    /// Show the size and metrics of the hub
     Info,
-    /// List the functions that it can run, with their source
+    /// List the orchestrators that the hub can run, with their source locations
     Functions,
-    /// Show what the key allows
+    /// Show the permissions of the key
     Access,
-    /// Let a process own a partition again that was parked because of damage
+    /// Unpark a partition that was parked because of damage, so that a process can own it again
     RetryPartition {
         /// The number of the partition
         partition: u16,
     },
-    /// Let a process own a partition, and keep it there
+    /// Pin a partition to a process, which then owns and keeps it
     Pin {
         /// The number of the partition
         partition: u16,
         /// The name of the process
         process: String,
     },
-    /// Let any process own a partition that was pinned
+    /// Let any process own a pinned partition again
     Unpin {
         /// The number of the partition
         partition: u16,
     },
-    /// Keep a partition where it is, even if its process ends
+    /// Keep a partition with its process, even if the process ends
     Freeze {
         /// The number of the partition
         partition: u16,
-        /// Why, for those who look at the hub
+        /// The reason, for people who look at the hub
         reason: String,
     },
-    /// Let a partition move that was frozen
+    /// Let a frozen partition move again
     Unfreeze {
         /// The number of the partition
         partition: u16,
@@ -281,14 +281,15 @@ pub(crate) struct Backup {
     /// The new folder, if no other process has the hub open
     #[arg(long, value_name = "FOLDER", conflicts_with = "name")]
     pub(crate) to: Option<PathBuf>,
-    /// The name of the backup of a running hub, whose server chooses the folder; the time by default
+    /// The name of the backup of a running hub, whose server chooses the folder; by default the
+    /// time
     #[arg(long)]
     pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Ui {
-    /// The port on this machine; 0 takes a free one
+    /// The port on this machine; 0 chooses a free one
     #[arg(long, default_value_t = 7072)]
     pub(crate) port: u16,
     /// Open the page in the browser
@@ -307,7 +308,7 @@ pub(crate) enum StoreCommand {
     Check { folder: PathBuf },
     /// Measure a folder
     Stats { folder: PathBuf },
-    /// Rewrite a folder, so that it takes no more space than it needs
+    /// Rewrite a folder so that it takes no more space than needed
     Compact { folder: PathBuf },
     /// Write everything that can be read, one JSON object per line
     Salvage {

@@ -8,7 +8,7 @@ use crate::error::{CliError, chain};
 use crate::output::Instance;
 use crate::session::Session;
 
-/// What to do with each instance.
+/// The operation on each instance.
 #[derive(Clone)]
 enum Act {
     Batchable(BatchAction),
@@ -93,7 +93,7 @@ async fn run(
     }
 }
 
-/// Goes on after an instance that fails; the exit code is that of the first one.
+/// Acts on each instance, even after a failure; the exit code is that of the first failure.
 async fn on_ids(
     selected: &Selected,
     act: &Act,

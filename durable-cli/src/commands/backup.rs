@@ -11,7 +11,7 @@ use crate::args::{Backup, Format};
 use crate::error::{CliError, chain};
 use crate::session::Session;
 
-/// The time between two looks at a backup that runs.
+/// The time between two checks of a running backup.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn backup(backup: &Backup, session: &mut Session<'_>) -> Result<(), CliError> {

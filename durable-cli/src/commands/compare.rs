@@ -51,7 +51,8 @@ fn check(text: &str, replay: &Replay, io: &mut Io) -> Result<(), CliError> {
     }
 }
 
-/// The first event that differs, and how long both took. Exit code 1 if there is a difference.
+/// Shows the first event that differs, and how long both took. If there is a difference, the exit
+/// code is 1.
 pub(super) async fn diff(diff: &Diff, session: &mut Session<'_>) -> Result<(), CliError> {
     let (a, b) = (events(&session.client, &diff.a).await?, events(&session.client, &diff.b).await?);
     let differs = |(a, b): (&Event, &Event)| a.kind != b.kind || name(a) != name(b);

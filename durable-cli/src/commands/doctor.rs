@@ -1,4 +1,4 @@
-//! `durable doctor`: why commands do not reach their hub, or would mislead.
+//! `durable doctor`: why commands cannot reach their hub, or may show misleading results.
 //!
 //! It runs before a hub is connected, so that a connection that fails is one of its results.
 
@@ -54,7 +54,7 @@ impl Report {
         self.add(check, Finding::Failed, chain(error));
     }
 
-    /// A warning if there is a reason for one.
+    /// Adds a check, with a warning unless it is fine.
     fn judge(&mut self, check: &'static str, is_fine: bool, fine: String, warning: String) {
         if is_fine {
             self.add(check, Finding::Ok, fine);

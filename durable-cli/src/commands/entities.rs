@@ -72,7 +72,7 @@ pub(super) async fn run(
     }
 }
 
-/// The requests that an entity has not handled, as the API shows them.
+/// The requests that an entity has not handled yet, as the API shows them.
 async fn queue(entity: &EntityId, client: &Client) -> Result<Vec<Box<RawValue>>, CliError> {
     #[derive(Deserialize)]
     struct Queue {
@@ -83,7 +83,7 @@ async fn queue(entity: &EntityId, client: &Client) -> Result<Vec<Box<RawValue>>,
     Ok(read::<Queue>(&parsed(text)?)?.items)
 }
 
-/// For people, with the instances that wait, in their order.
+/// Lists locks; for people, with the waiting instances in their order.
 pub(super) async fn locks(locks: &Locks, session: &mut Session<'_>) -> Result<(), CliError> {
     let mut filter = EntityFilter::new();
     filter.name.clone_from(&locks.name);

@@ -20,7 +20,7 @@ const FAILURES: [&str; 6] = [
     "ExecutionTerminated",
     "ExecutionSuspended",
 ];
-/// How much of the data of an event is shown without `--full`.
+/// The maximum number of characters of an event's data that are shown without `--full`.
 const DATA_MAX: usize = 80;
 
 pub(super) async fn history(history: &History, session: &mut Session<'_>) -> Result<(), CliError> {
@@ -31,7 +31,7 @@ pub(super) async fn history(history: &History, session: &mut Session<'_>) -> Res
     show(&events, history.full, session)
 }
 
-/// The events in the order that is asked for; those before the index `--from` are left out.
+/// The events in the requested order; those before the index `--from` are left out.
 async fn read(history: &History, session: &Session<'_>) -> Result<Vec<Box<RawValue>>, CliError> {
     #[derive(Deserialize)]
     struct Raw {
@@ -109,7 +109,7 @@ fn row(event: &Event, session: &Session<'_>) -> Vec<String> {
     row
 }
 
-/// Events as they happen, one a line.
+/// Prints live events, one per line.
 async fn follow(history: &History, session: &mut Session<'_>) -> Result<(), CliError> {
     let kinds = kinds(history);
     let words = history.search.as_ref().map(|words| words.to_lowercase());

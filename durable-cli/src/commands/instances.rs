@@ -67,7 +67,7 @@ pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<()
     Ok(())
 }
 
-/// What a running instance waits for, below what is known of it.
+/// What a running instance waits for, below its details.
 async fn waits_for(item: &RawValue, session: &mut Session<'_>) -> Result<(), CliError> {
     let status: InstanceStatus = read(item)?;
     let is_running = status.runtime_status == RuntimeStatus::Running;
@@ -84,7 +84,7 @@ async fn waits_for(item: &RawValue, session: &mut Session<'_>) -> Result<(), Cli
     Ok(())
 }
 
-/// Each instance; the exit code is that of the first one that cannot be read.
+/// Shows each instance; the exit code is that of the first one that cannot be read.
 pub(super) async fn get(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {
     let ids = session.ids(&get.ids)?;
     let is_one = ids.len() == 1;

@@ -33,7 +33,7 @@ use crate::session::{Io, Session};
 
 pub(crate) use doctor::doctor;
 
-/// The most items of a page of the API.
+/// The maximum number of items in a page of the API.
 const PAGE: usize = 1000;
 
 /// The folder of the hub, if the command itself names it.
@@ -165,7 +165,8 @@ async fn paged<T>(
     all(request, page.limit).await
 }
 
-/// The items of a list, page by page, as the API shows them: at most `limit`. Whether more follow.
+/// The items of a list, page by page, as the API shows them: at most `limit`; and whether more
+/// follow.
 async fn all<T>(
     request: Request<Page<T>>,
     limit: usize,

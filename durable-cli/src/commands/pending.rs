@@ -1,6 +1,6 @@
 //! What instances wait for, in words. Writing to a `String` cannot fail.
 //!
-//! Read next: `stuck.rs` (many instances, a line for each).
+//! Read next: `stuck.rs` (many instances, one per line).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use crate::output::{Table, entity_name, printable};
 use crate::session::Session;
 use crate::time::Clock;
 
-/// The most instances that are shown because another one waits for them.
+/// The maximum number of instances that are shown because another one waits for them.
 const FOLLOWED: usize = 10;
 
 pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Result<(), CliError> {
@@ -54,11 +54,11 @@ fn show(pending: &PendingWork, session: &mut Session<'_>) -> Vec<String> {
     children.chain(holders).collect()
 }
 
-/// Said of an instance in a folder whose code this program does not have.
+/// The text about an instance in a folder, if this program does not have its code.
 const UNKNOWN: &str = "what it waits for is known only with its code: open the folder with the program that has \
                        it, or read the history (durable history)\n";
 
-/// Whether an instance could not be replayed: one that is running always waits for something.
+/// Whether an instance could not be replayed: a running instance always waits for something.
 fn is_unknown(pending: &PendingWork) -> bool {
     let PendingWork { status, tasks, awaited_events, .. } = pending;
     let is_active = !status.runtime_status.is_finished() && status.suspension.is_none();
@@ -96,7 +96,7 @@ async fn follow(
 }
 
 /// Which instance has locked an awaited entity, for how long, and the place in the queue. `None` if
-/// nothing keeps the entity from handling the request next.
+/// the entity can handle the request next.
 pub(super) fn queued(awaited: &AwaitedEntity<'_>, clock: &Clock) -> Option<String> {
     let line = awaited.in_line();
     let Some(holder) = awaited.locked_by else {
@@ -108,7 +108,7 @@ pub(super) fn queued(awaited: &AwaitedEntity<'_>, clock: &Clock) -> Option<Strin
     Some(format!("locked by {holder}{parts}"))
 }
 
-/// A line for each entity that is waited for.
+/// One line for each awaited entity.
 fn queues(pending: &PendingWork, clock: &Clock) -> Vec<String> {
     let awaited = pending.tasks.iter().filter_map(|task| pending.awaited_entity(task));
     let line = |it: AwaitedEntity<'_>| {
@@ -147,10 +147,10 @@ fn describe(pending: &PendingWork, clock: &Clock, is_coloured: bool) -> String {
     text
 }
 
-/// The most events that are named with the command that raises them.
+/// The maximum number of events that are listed with the command that raises them.
 const EVENTS: usize = 3;
 
-/// What may get the instance going again.
+/// Commands that may get the instance going again.
 fn next_steps(pending: &PendingWork) -> Vec<String> {
     let id = &pending.status.instance_id;
     match pending.status.suspension.as_ref().map(|it| it.code.as_deref()) {
@@ -181,7 +181,7 @@ fn next_steps(pending: &PendingWork) -> Vec<String> {
     steps
 }
 
-/// A line for each task and awaited event. Timers are last, because most are time limits.
+/// One line for each task and awaited event. Timers are last, because most are time limits.
 fn table(pending: &PendingWork, clock: &Clock) -> Table {
     let columns = ["WAITS FOR", "SINCE", "NEXT", "TASK", "SOURCE"];
     let mut table = Table::new(columns.into_iter());

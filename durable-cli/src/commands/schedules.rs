@@ -64,7 +64,7 @@ fn request(spec: &ScheduleSpec, session: &mut Session<'_>) -> Result<ScheduleReq
     Ok(request)
 }
 
-/// Starts an instance as the schedule does at its ticks; the schedule does not count it.
+/// Starts an instance as the schedule does at its ticks; the schedule does not count this run.
 async fn trigger(id: &str, session: &mut Session<'_>) -> Result<(), CliError> {
     let schedule = session.client.get_schedule(id).await?;
     let mut start = StartRequest::new(schedule.orchestration);

@@ -54,7 +54,7 @@ fn show_started(id: &str, text: &str, session: &mut Session<'_>) -> Result<(), C
     session.show_json(parsed(text.to_owned())?.get())
 }
 
-/// Prints nothing but what `-o` asks for.
+/// Waits for instances. Prints only what `-o` requests.
 pub(super) async fn wait(wait: &Wait, session: &mut Session<'_>) -> Result<(), CliError> {
     let deadline = wait.timeout.map(|limit| Instant::now() + limit);
     let mut failed = None;
@@ -78,7 +78,7 @@ pub(super) async fn result(result: &ResultOf, session: &mut Session<'_>) -> Resu
     output(&result.id, result.wait, session).await
 }
 
-/// Prints the output, after the instance has ended if there is a limit to wait for that.
+/// Prints the output; if there is a limit for the wait, after the instance has ended.
 async fn output(
     id: &str,
     limit: Option<Duration>,

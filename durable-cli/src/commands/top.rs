@@ -1,4 +1,4 @@
-//! What is busy, slow and failing. `--watch` makes it live.
+//! What is busy, slow and failing. `--watch` repeats it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::output::Table;
 use crate::session::Session;
 
-/// The most names of each table.
+/// The maximum number of names in each table.
 const NAMES: usize = 10;
 
 pub(super) async fn top(session: &mut Session<'_>) -> Result<(), CliError> {
@@ -43,7 +43,7 @@ async fn groups(
     Ok(counted.groups.unwrap_or_default())
 }
 
-/// The names with most instances; `None` if there is none.
+/// The names with the most instances; `None` if there are no instances.
 fn named(heading: &str, groups: BTreeMap<String, u64>) -> Option<Table> {
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -9,7 +9,7 @@ use crate::session::Session;
 
 /// The deepest level that is shown.
 const DEPTH_MAX: usize = 20;
-/// The most sub-orchestrations of an instance that are shown.
+/// The maximum number of sub-orchestrations of an instance that are shown.
 const CHILDREN_MAX: usize = 200;
 
 pub(super) async fn tree(get: &Get, session: &mut Session<'_>) -> Result<(), CliError> {

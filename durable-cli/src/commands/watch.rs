@@ -1,4 +1,4 @@
-//! Lifecycle events as they happen.
+//! Live lifecycle events.
 
 use durable_http::client::HubEvent;
 
@@ -7,7 +7,7 @@ use crate::error::CliError;
 use crate::output::{Show, printable};
 use crate::session::Session;
 
-/// One event a line: columns for people, otherwise JSON.
+/// Prints one event per line: columns for people, otherwise JSON.
 pub(super) async fn watch(watch: &Watch, session: &mut Session<'_>) -> Result<(), CliError> {
     let select = |mut request: durable_http::client::Request<durable::protocol::Json>| {
         request = request.kinds(&watch.kind);

@@ -26,7 +26,7 @@ pub(crate) trait Show: DeserializeOwned {
     /// More columns, for `-o wide`.
     const WIDE: &'static [&'static str] = &[];
 
-    /// What other commands take: an id.
+    /// The id, which other commands take as an argument.
     fn name(&self) -> String;
 
     /// The cells of a row.
@@ -37,7 +37,7 @@ pub(crate) trait Show: DeserializeOwned {
         Vec::new()
     }
 
-    /// What is shown of one item: names and values. The row, if there is no more.
+    /// The names and values that are shown for a single item; by default those of the row.
     fn sheet(&self, clock: &Clock) -> Vec<(String, String)> {
         let columns = Self::COLUMNS.iter().chain(Self::WIDE).map(|name| (*name).to_owned());
         columns.zip(self.row(clock).into_iter().chain(self.wide(clock))).collect()

@@ -95,7 +95,7 @@ impl Node {
         }
     }
 
-    /// As the value of a field, which is on the same line if it fits there.
+    /// Writes a node as the value of a field, on the same line if it fits there.
     fn write_below(&self, text: &mut String, depth: usize) {
         let is_block = match self {
             Self::Map(fields) => !fields.is_empty(),
@@ -107,7 +107,7 @@ impl Node {
     }
 }
 
-/// A text without quotes if it cannot be taken for anything else; JSON strings are YAML, too.
+/// A text without quotes if it cannot be mistaken for another value; JSON strings are valid YAML.
 fn scalar(text: &str) -> String {
     let is_plain = text.chars().next().is_some_and(char::is_alphabetic)
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./@ ".contains(c))

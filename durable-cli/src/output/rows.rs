@@ -33,13 +33,13 @@ fn tags(instance: &InstanceStatus) -> String {
     instance.tags.iter().map(tag).collect::<Vec<_>>().join(" ")
 }
 
-/// A custom status that is a text is shown without its quotes.
+/// A custom status; a text is shown without its quotes.
 fn plain(json: Option<&Json>) -> String {
     let Some(json) = json else { return String::new() };
     json.read::<String>().unwrap_or_else(|_| json.as_str().to_owned())
 }
 
-/// A failure with those that caused it, one a line.
+/// A failure and its causes, one per line.
 pub(super) fn causes(failure: &Failure) -> String {
     let mut text = failure.to_string();
     let mut inner = failure.inner.as_deref();
@@ -50,14 +50,14 @@ pub(super) fn causes(failure: &Failure) -> String {
     text
 }
 
-/// An instance. It shows what is known of it: a list has no inputs and outputs.
+/// An instance. Only known fields are shown: a list has no inputs and outputs.
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) status: InstanceStatus,
     values: Values,
 }
 
-/// What the API reads from histories.
+/// The fields that the API reads from histories.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Values {
@@ -174,7 +174,7 @@ impl Show for Event {
     }
 }
 
-/// `stock/mug`, of `@stock@mug`: the form that the command line takes.
+/// The id `@stock@mug` as `stock/mug`, which the command line takes.
 pub(crate) fn entity_name(id: &str) -> String {
     id.trim_start_matches('@').replacen('@', "/", 1)
 }
@@ -440,7 +440,7 @@ fn about(node: &HubNode, clock: &Clock) -> String {
     format!("{owns}{since}{this}")
 }
 
-/// Numbers in ascending order, those that follow one another as `0-15`.
+/// Numbers in ascending order; consecutive ones are written as `0-15`.
 fn ranges(numbers: &[u16]) -> String {
     let runs = numbers.chunk_by(|a, b| u32::from(*a) + 1 == u32::from(*b));
     let texts = runs.filter_map(|run| match run {

@@ -1,14 +1,14 @@
-//! Columns of text. Values of users cannot steer the terminal.
+//! Columns of text. Values of users cannot control the terminal.
 
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
 
-/// The longest cell in columns; the last cell of a row is not cut.
+/// The maximum width of a cell in columns; the last cell of a row is not cut.
 const CELL_MAX: usize = 60;
 const GAP: &str = "  ";
 
-/// The colour of a word, by its ANSI number.
+/// The color of a word, by its ANSI number.
 fn colour(word: &str) -> Option<u8> {
     match word {
         "Completed" | "Active" => Some(32),
@@ -98,7 +98,7 @@ impl Table {
     }
 }
 
-/// Names and values, one a line. Values that are empty are left out; values of several lines are
+/// Names and values, one pair per line. Empty values are left out; values with several lines are
 /// indented. Writing to a `String` cannot fail.
 pub(crate) fn sheet(values: &[(String, String)], is_coloured: bool) -> String {
     let shown: Vec<_> = values.iter().filter(|(_, value)| !value.is_empty()).collect();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Selected;
 use crate::problem::{Code, Problem};
 
-/// The most characters of an error in a report.
+/// The maximum number of characters of an error in a report.
 const DETAIL_MAX: usize = 160;
 
 /// What a batch does with each instance, such as `{"terminate": {"reason": "closed"}}`.
@@ -45,7 +45,7 @@ pub(crate) enum Action {
     },
 }
 
-/// What became of the action on an instance.
+/// The outcome of the action on an instance.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     Done,

@@ -3,16 +3,16 @@
 //! Rules:
 //! 1. A batch is an orchestration, so it continues after a crash. It reads a page of instances,
 //!    acts on each of them, and sets its progress as its custom status.
-//! 2. Pages follow the order of ids, and instances that were started after the batch are left out. So
-//!    every instance is selected at most once, although a restart may make it match again.
-//! 3. What was selected is recorded before anything is done, with the version of each instance. The
-//!    action on a page may run twice if the process crashes in between. Suspend, resume and terminate
-//!    have no further effect the second time. Purge, rewind, restart and raise act only on an instance
-//!    that has not changed since it was selected; their own effect is such a change, so they act at most
-//!    once.
+//! 2. Pages follow the order of ids, and instances that were started after the batch are left out.
+//!    So every instance is selected at most once, although a restart may make it match again.
+//! 3. The selection is recorded before anything is done, with the version of each instance. The
+//!    action on a page may run twice if the process crashes in between. Suspend, resume and
+//!    terminate have no further effect the second time. Purge, rewind, restart and raise act only
+//!    on an instance that has not changed since it was selected. Because they change the instance
+//!    themselves, they act at most once.
 //! 4. A retry acts on the instances that failed, so their ids are kept, up to [`IDS_MAX`].
-//! 5. A batch never acts on batches. It acts on other instances of the library itself only if the filter
-//!    has their name.
+//! 5. A batch never acts on batches. It acts on the library's other internal instances only if the
+//!    filter has their name.
 //!
 //! Read next: `act.rs` (the action on one instance), `served.rs` (how an activity finds its hub).
 
@@ -37,14 +37,14 @@ pub(crate) use served::serve;
 /// The name of the orchestration.
 pub(crate) const NAME: &str = "durable.Batch";
 
-/// The most instances that are selected at once.
+/// The maximum number of instances that are selected at once.
 const PAGE: u32 = 100;
 /// After this many pages, a batch continues as new, so that its history stays small.
 const PAGES: u32 = 20;
-/// The most errors and ids that a report names.
+/// The maximum number of errors and ids in a report.
 const NAMED: usize = 50;
-/// The most ids of failed instances that are kept for a retry, and that a filter may name. Each page
-/// of a batch records them.
+/// The maximum number of failed ids that are kept for a retry, and of ids in a filter. The history
+/// records them with each page of a batch.
 pub(crate) const IDS_MAX: usize = 1000;
 
 /// What a batch does; the input of its orchestration.
@@ -57,7 +57,7 @@ pub(crate) struct Job {
     pub(crate) dry_run: bool,
     #[serde(default = "per_second")]
     pub(crate) per_second: u32,
-    /// Where it continues after it has continued as new.
+    /// The position from which it proceeds after it has continued as new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ fn per_second() -> u32 {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Filter {
-    /// These instances; then there are no other conditions.
+    /// Only these instances; if there are any, the filter has no other conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) ids: Vec<InstanceId>,
     pub(crate) name: Option<String>,
@@ -100,7 +100,7 @@ pub(crate) struct Progress {
     matched: u64,
     /// Instances on which the action had its effect.
     done: u64,
-    /// Instances on which it had none, because they had ended, had changed, and so on.
+    /// Instances on which the action had no effect, because they had ended, had changed, and so on.
     skipped: u64,
     failed: u64,
     /// The first failures.

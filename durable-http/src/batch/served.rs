@@ -1,7 +1,8 @@
 //! The hubs that this process serves.
 //!
-//! An activity is not told which hub runs it, and the shared state of a hub is set before there are
-//! routes. So the routes register their hub here, and an activity takes the hub that has its instance.
+//! An activity is not told which hub runs it, and the shared state of a hub is set before its
+//! routes exist. So the routes register their hub here, and an activity looks for the hub that has
+//! its instance.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -12,7 +13,7 @@ use crate::app::App;
 
 static SERVED: Mutex<Vec<Weak<App>>> = Mutex::new(Vec::new());
 
-/// Registers the hub of these routes for as long as they exist.
+/// Registers the hub of these routes while the routes exist.
 pub(crate) fn serve(app: &Arc<App>) {
     let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
     served.retain(|app| app.strong_count() > 0);
@@ -22,7 +23,7 @@ pub(crate) fn serve(app: &Arc<App>) {
 /// The hub that runs this activity.
 ///
 /// # Errors
-/// If none of the hubs that are served has the instance. A retry succeeds once the hub is served.
+/// None of the served hubs has the instance. A retry succeeds once its hub is served.
 pub(super) async fn hub_of(ctx: &ActivityContext) -> Result<TaskHub> {
     let hubs: Vec<_> = {
         let served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);

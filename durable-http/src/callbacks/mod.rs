@@ -29,10 +29,10 @@ pub use token::{CallbackKeys, WeakSecret};
 /// How long a link is valid by default.
 const VALID_FOR: Duration = Duration::from_hours(7 * 24);
 
-/// The effect of a callback link: the event that it raises, the execution, and the time until which
-/// it is valid.
+/// The description of a callback link: the event that it raises, the execution, and the time until
+/// which it is valid.
 ///
-/// An orchestrator makes it with [`callback_url`](Callbacks::callback_url) and passes it to an
+/// An orchestrator creates it with [`callback_url`](Callbacks::callback_url) and passes it to an
 /// activity, which makes the link with [`CallbackKeys::link`].
 ///
 /// ```
@@ -58,7 +58,7 @@ pub struct CallbackUrl {
 }
 
 impl CallbackUrl {
-    /// How long the link is valid; by default 7 days. The time counts from the call of
+    /// Sets how long the link is valid; by default 7 days. The time counts from the call of
     /// [`callback_url`](Callbacks::callback_url), in whole seconds.
     ///
     /// ```
@@ -79,8 +79,8 @@ impl CallbackUrl {
         self
     }
 
-    /// The payload of the event; by default `null`. It is a part of the link, so its holder
-    /// can read it but not change it.
+    /// Sets the payload of the event; by default `null`. The payload is a part of the link, so the
+    /// holder of the link can read it but not change it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -102,14 +102,14 @@ impl CallbackUrl {
     /// ```
     ///
     /// # Errors
-    /// The payload has no JSON form.
+    /// The payload cannot be written as JSON.
     pub fn payload(mut self, payload: &(impl Serialize + ?Sized)) -> durable::Result<Self> {
         self.payload = Json::parse(&serde_json::to_string(payload)?)?;
         Ok(self)
     }
 
-    /// The question on the confirmation page; by default whether to raise the event, by its name.
-    /// It is a part of the link.
+    /// Sets the question on the confirmation page; by default, the page asks whether to raise the
+    /// event, by its name. The question is a part of the link.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -128,17 +128,17 @@ impl CallbackUrl {
         self
     }
 
-    /// The instance that gets the event.
+    /// Returns the instance that gets the event.
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
     }
 
-    /// The name of the event.
+    /// Returns the name of the event.
     pub fn event(&self) -> &str {
         &self.event
     }
 
-    /// When the link expires.
+    /// Returns when the link expires.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
     }
@@ -156,7 +156,7 @@ fn after(began: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
     DateTime::from_timestamp(end, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// Callback links of an orchestration.
+/// The methods of an orchestration's context that describe callback links.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -172,10 +172,11 @@ fn after(began: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
 /// ```
 pub trait Callbacks {
     /// Describes a link that raises the event `event` in this execution, once. Each call describes
-    /// another link.
+    /// a new link.
     ///
-    /// The link is made by an activity, with [`CallbackKeys::link`], so that it is not in the
-    /// history, which more people may read than may answer. See [`CallbackKeys`] for an example.
+    /// An activity makes the link, with [`CallbackKeys::link`], so that the link is not in the
+    /// history: more people may read the history than may answer. See [`CallbackKeys`] for an
+    /// example.
     ///
     /// The link is valid for one execution: once the instance has ended, continued as new or been
     /// restarted, the link raises no event.
@@ -202,8 +203,8 @@ impl Callbacks for OrchestrationContext {
     fn only_implemented_here(&self) {}
 }
 
-/// Raises the event in the commit of its start, and remembers that the link is used until it
-/// expires. The hub purges the instance when it completes.
+/// Raises the event in the commit of its own start, and remembers that the link is used until the
+/// link expires. The hub purges the instance when it completes.
 #[orchestrator(name = "durable.Callback")]
 async fn raise_once(ctx: &OrchestrationContext, link: CallbackUrl) -> durable::Result<()> {
     ctx.send_event(&link.instance_id, &link.event, &link.payload)?;

@@ -18,10 +18,10 @@ const VERSION: u8 = 1;
 /// Domain separation: a MAC of this kind is not valid for other data signed with the same secret.
 const DOMAIN: &[u8] = b"durable callback link 1\0";
 const MAC_LEN: usize = 32;
-/// Of a secret, in bytes.
+/// The minimum length of a secret, in bytes.
 const MIN_SECRET: usize = 32;
 
-/// A secret of [`CallbackKeys`] is shorter than 32 bytes.
+/// The error for a secret of [`CallbackKeys`] that is shorter than 32 bytes.
 ///
 /// ```
 /// use durable_http::{CallbackKeys, WeakSecret};
@@ -35,7 +35,7 @@ pub struct WeakSecret {
     len: usize,
 }
 
-/// The secrets that sign callback links, and the address at which the hub's routes are reached.
+/// The secrets that sign callback links, and the address of the hub's routes.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -83,11 +83,11 @@ impl fmt::Debug for CallbackKeys {
 }
 
 impl CallbackKeys {
-    /// Links that begin with this address, of the place where [`router`](crate::router) is mounted,
-    /// and are signed with this secret.
+    /// Creates keys for links that begin with `url`, the address at which [`router`](crate::router)
+    /// is mounted, and that are signed with this secret.
     ///
     /// # Errors
-    /// The secret has less than 32 bytes.
+    /// The secret has fewer than 32 bytes.
     pub fn new(url: impl Into<String>, secret: impl AsRef<[u8]>) -> Result<Self, WeakSecret> {
         let url = url.into();
         let url = url.trim_end_matches('/').to_owned();
@@ -95,7 +95,7 @@ impl CallbackKeys {
     }
 
     /// Also accepts links that were signed with this secret. To rotate secrets, sign with the new
-    /// one and accept the old one until its last link has expired.
+    /// secret and accept the old one until its last link has expired.
     ///
     /// ```
     /// use durable_http::CallbackKeys;
@@ -106,15 +106,16 @@ impl CallbackKeys {
     /// ```
     ///
     /// # Errors
-    /// The secret has less than 32 bytes.
+    /// The secret has fewer than 32 bytes.
     pub fn accept(mut self, secret: impl AsRef<[u8]>) -> Result<Self, WeakSecret> {
         self.secrets.push(key(secret.as_ref())?);
         Ok(self)
     }
 
-    /// The link. Its holder can raise the event, so pass it only to the person who is to answer.
+    /// Returns the link. Its holder can raise the event, so pass it only to the person who should
+    /// answer.
     ///
-    /// Its length grows with the payload and the prompt: keep them short, because some mail
+    /// The link's length grows with the payload and the prompt. Keep them short, because some mail
     /// programs break links of more than 2,000 characters.
     pub fn link(&self, callback: &CallbackUrl) -> String {
         format!("{}{}/{}", self.url, super::BASE, self.token(callback))

@@ -23,43 +23,43 @@ use super::{Batch, BatchDetails, Client, InstanceFilter, Page};
 pub enum BatchAction {
     /// Suspends it.
     Suspend {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Resumes it.
     Resume {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// Terminates it.
     Terminate {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// Whether to terminate the sub-orchestrations that it waits for, too.
+        /// Whether to also terminate the sub-orchestrations that it waits for.
         recursive: bool,
     },
-    /// Runs its failed tasks again.
+    /// Rewinds it: runs its failed tasks again.
     Rewind {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Starts it again under its id, with the same input.
+    /// Restarts it under the same id, with the same input.
     Restart {},
     /// Removes it.
     Purge {
-        /// Whether to remove its sub-orchestrations, too.
+        /// Whether to also remove its sub-orchestrations.
         recursive: bool,
     },
     /// Raises an external event.
     Raise {
         /// The name of the event.
         event: String,
-        /// Its payload.
+        /// The payload of the event.
         payload: Json,
     },
 }
 
-/// A batch to start.
+/// The request that starts a batch.
 ///
 /// ```
 /// use durable::RuntimeStatus;
@@ -76,23 +76,23 @@ pub enum BatchAction {
 pub struct BatchRequest {
     /// The id of the batch; generated if it is `None`.
     pub id: Option<String>,
-    /// The instances.
+    /// The instances to act on.
     pub query: InstanceFilter,
-    /// What to do with them.
+    /// The action on each instance.
     pub action: BatchAction,
-    /// Only counts the instances, and names the first 50.
+    /// Whether to only count the instances and report the first 50 ids.
     pub dry_run: bool,
-    /// The most instances per second; 100 if it is `None`, at most 1000.
+    /// The maximum number of instances per second: at most 1000; 100 if it is `None`.
     pub per_second: Option<u32>,
 }
 
 impl BatchRequest {
-    /// A batch that acts on all instances that match a filter.
+    /// Creates a batch that acts on all instances that match a filter.
     pub fn new(query: InstanceFilter, action: BatchAction) -> Self {
         Self { id: None, query, action, dry_run: false, per_second: None }
     }
 
-    /// Only counts the instances, and names the first 50.
+    /// Makes the batch a dry run, which only counts the instances and reports the first 50 ids.
     #[must_use]
     pub fn dry_run(mut self) -> Self {
         self.dry_run = true;
@@ -121,18 +121,18 @@ impl Client {
         Request::get(self, "/batches")
     }
 
-    /// Returns what a batch has done, and its request.
+    /// Returns the progress of a batch, and its request.
     pub fn get_batch(&self, id: &str) -> Request<BatchDetails> {
         Request::get(self, path(&["batches", id], ""))
     }
 
-    /// Stops a batch. What it has done remains.
+    /// Stops a batch. Its effects so far remain.
     pub fn cancel_batch(&self, id: &str) -> Request<Batch> {
         Request::post(self, path(&["batches", id], ":cancel"))
     }
 
-    /// Starts a batch with the same action on the instances that have failed in a batch that has
-    /// ended: up to 1000, or 50 if it was stopped.
+    /// Starts a batch that repeats the action of an ended batch on the instances for which it
+    /// failed: up to 1000 of them, or 50 if the batch was stopped.
     pub fn retry_batch(&self, id: &str) -> Request<Batch> {
         Request::post(self, path(&["batches", id], ":retry"))
     }

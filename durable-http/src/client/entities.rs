@@ -1,4 +1,4 @@
-//! Requests about entities, locks, and signals that are not due.
+//! Requests about entities, locks, and signals that are not due yet.
 
 use axum::http::Method;
 use chrono::{DateTime, Utc};
@@ -23,22 +23,23 @@ impl Client {
         Request::get(self, of(id, ""))
     }
 
-    /// Lists the requests that an entity has not handled, in the order of arrival.
+    /// Lists the requests that an entity has not handled yet, in the order of arrival.
     pub fn get_entity_queue(&self, id: &EntityId) -> Request<EntityQueue> {
         Request::get(self, of(id, "/queue"))
     }
 
-    /// Lets an entity run that is set aside, from the operation that ended the process.
+    /// Resumes an entity that is set aside, beginning with the operation that crashed the process.
     pub fn resume_entity(&self, id: &EntityId) -> Request<ResumedEntity> {
         Request::post(self, of(id, ":resume"))
     }
 
-    /// Lets an entity run that is set aside. The operation that ended the process fails.
+    /// Resumes an entity that is set aside, and makes the operation that crashed the process fail.
     pub fn skip_operation(&self, id: &EntityId) -> Request<ResumedEntity> {
         Request::post(self, of(id, ":skip"))
     }
 
-    /// Releases the locks of orchestrations that no longer exist. The hub reads every entity.
+    /// Releases the locks of orchestrations that no longer exist. For this, the hub reads every
+    /// entity.
     pub fn clean_entities(&self) -> Request<CleanedEntities> {
         Request::post(self, "/entities:clean")
     }
@@ -48,7 +49,7 @@ impl Client {
         Request::new(self, Method::DELETE, of(id, ""))
     }
 
-    /// Signals an entity, at once or at a time.
+    /// Signals an entity, at once or at a given time.
     pub fn signal_entity(
         &self,
         id: &EntityId,
@@ -77,13 +78,13 @@ impl Client {
         Request::post(self, of(id, &format!(":call{operation}"))).body(input)
     }
 
-    /// Lists the entities that critical sections have locked, with the conditions of a filter on
-    /// their ids. A page may be empty although more follow.
+    /// Lists the entities that critical sections have locked. Only the conditions of the filter on
+    /// ids apply. A page may be empty although more pages follow.
     pub fn list_locks(&self, filter: &EntityFilter) -> Request<Page<Entity>> {
         filter.apply_id(Request::get(self, "/locks"))
     }
 
-    /// Lists the signals that are not due yet, of all entities or of one.
+    /// Lists the signals that are not due yet, for one entity or for all.
     pub fn list_signals(&self, entity: Option<&EntityId>) -> Request<Page<Signal>> {
         let request = Request::get(self, "/signals");
         match entity {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A request failed.
+/// The error of a failed request.
 ///
 /// ```
 /// use durable_http::client::{Client, ClientError};
@@ -24,7 +24,7 @@ pub enum ClientError {
     /// The hub refused the request or could not carry it out.
     #[error("{0}")]
     Problem(Box<ProblemDetails>),
-    /// No connection was made, or it was lost before the answer was complete.
+    /// The connection failed, or was lost before the answer was complete.
     #[error("cannot reach the hub at `{place}`")]
     Unreachable {
         /// The address.
@@ -32,7 +32,7 @@ pub enum ClientError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The answer was not complete in time. The hub may have carried the request out.
+    /// The answer was not complete in time. The hub may nevertheless have carried out the request.
     #[error("the hub at `{place}` has not answered within {} s", limit.as_secs())]
     TimedOut {
         /// The address.
@@ -50,7 +50,8 @@ pub enum ClientError {
         /// The status of the answer.
         status: u16,
     },
-    /// The answer does not have the form that this client knows; the hub may have another version.
+    /// The answer does not have the form that this client expects; the hub may have another
+    /// version.
     #[error("cannot read the answer to `{request}`; does the hub have another version?")]
     Unreadable {
         /// The method and path.
@@ -67,7 +68,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// The error of the API, if this is one.
+    /// Returns the error of the API, if this is one.
     pub fn problem(&self) -> Option<&ProblemDetails> {
         match self {
             Self::Problem(problem) => Some(problem),
@@ -75,13 +76,13 @@ impl ClientError {
         }
     }
 
-    /// The code of the error of the API, such as `no-such-instance`.
+    /// Returns the code of the API's error, such as `no-such-instance`.
     pub fn code(&self) -> Option<&str> {
         self.problem().map(|problem| &*problem.code)
     }
 }
 
-/// An error of the API: the members of an RFC 9457 problem. It displays as its detail.
+/// An error of the API: the members of an RFC 9457 problem. Its `Display` output is the detail.
 ///
 /// ```
 /// use durable_http::client::ClientError;
@@ -94,20 +95,20 @@ impl ClientError {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ProblemDetails {
-    /// The title of the code.
+    /// The title of the error.
     pub title: String,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// What failed, with its values.
     pub detail: String,
-    /// What tells the error apart, such as `no-such-instance`. The codes are listed in the
-    /// documentation of the HTTP API.
+    /// The kind of the error, such as `no-such-instance`. The codes are listed in the documentation
+    /// of the HTTP API.
     pub code: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// `api` if the request is the reason; `instance` if the instance or entity itself is.
+    /// `instance` if the cause is the state of the instance or entity itself; otherwise `api`.
     pub source: String,
-    /// Identifies the request in the log of the hub.
+    /// The id of the request in the log of the hub.
     pub request_id: String,
 }
 

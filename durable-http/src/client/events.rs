@@ -11,7 +11,7 @@ use super::{ClientError, FollowedEvent, InstanceStatus, LifecycleEvent};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Something that happened to an instance that is followed.
+/// An event of an instance that is followed.
 ///
 /// ```
 /// use durable_http::client::InstanceEvent;
@@ -27,13 +27,13 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum InstanceEvent {
-    /// An event of its history. The index 0 begins a history: discard the events before it.
+    /// An event of the history. The index 0 begins a new history: discard the events before it.
     History(Box<FollowedEvent>),
-    /// It has ended; `None` if it was removed. Nothing follows.
+    /// The end of the instance; `None` if it was removed. No events follow.
     End(Option<Box<InstanceStatus>>),
 }
 
-/// The history of an instance as it grows. A lost connection is made again.
+/// The history of an instance as it grows. If the connection is lost, the client connects again.
 ///
 /// ```
 /// use durable_http::client::{Client, ClientError, InstanceEvent};
@@ -60,7 +60,7 @@ impl InstanceEvents {
         Ok(Self { request, frames, has_ended: false })
     }
 
-    /// Waits for the next event; `None` after the end.
+    /// Waits for the next event. Returns `None` after the end.
     ///
     /// # Errors
     /// See [`ClientError`]. A stream that has failed does not continue.
@@ -91,7 +91,7 @@ impl InstanceEvents {
         }
     }
 
-    /// A hub that is being restarted is there again soon; one that is gone is an error.
+    /// Connects once more, because a hub that is being restarted soon answers again.
     async fn open_again(&mut self) -> Result<(), ClientError> {
         self.has_ended = true;
         let frames = Frames::open(&self.request).await?;
@@ -102,7 +102,7 @@ impl InstanceEvents {
     }
 }
 
-/// Something that happened in a hub that is followed.
+/// An event of a hub that is followed.
 ///
 /// ```
 /// use durable_http::client::HubEvent;
@@ -118,9 +118,9 @@ impl InstanceEvents {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HubEvent {
-    /// The life of an instance changed.
+    /// A change in the life of an instance.
     Lifecycle(Box<LifecycleEvent>),
-    /// So many events were dropped, because they were not read in time.
+    /// This many events were dropped, because they were not read in time.
     Missed(u64),
 }
 
@@ -148,10 +148,10 @@ impl HubEvents {
         Ok(Self { request: request.clone(), frames: Frames::open(request).await? })
     }
 
-    /// Waits for the next event; `None` when the hub stops or the connection is lost.
+    /// Waits for the next event. Returns `None` when the hub stops or the connection is lost.
     ///
     /// # Errors
-    /// [`ClientError::Unreadable`].
+    /// [`ClientError::Unreadable`] if an event cannot be read.
     pub async fn next(&mut self) -> Result<Option<HubEvent>, ClientError> {
         while let Some(frame) = self.frames.next().await {
             match frame.name.as_str() {

@@ -1,4 +1,4 @@
-//! What lists contain: filters of instances, entities and schedules.
+//! Filters of lists: which instances, entities and schedules a list contains.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use durable::RuntimeStatus;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Request;
 
-/// The instances that match all conditions. It also selects the instances of a batch.
+/// A filter that matches the instances that satisfy all conditions. It also selects the instances
+/// of a batch.
 ///
 /// ```
 /// use durable::RuntimeStatus;
@@ -25,26 +26,26 @@ use super::Request;
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct InstanceFilter {
-    /// The name of the orchestration.
+    /// Only instances of the orchestration with this name.
     pub name: Option<String>,
-    /// Any of these statuses; any status if there are none.
+    /// Only instances with any of these statuses; any status if empty.
     pub status: Vec<RuntimeStatus>,
-    /// The beginning of the id.
+    /// Only instances whose id begins with this text.
     pub prefix: Option<String>,
-    /// All of these tags.
+    /// Only instances with all of these tags.
     pub tags: Tags,
-    /// Created at this time or later.
+    /// Only instances that were created at this time or later.
     pub created_from: Option<DateTime<Utc>>,
-    /// Created before this time.
+    /// Only instances that were created before this time.
     pub created_to: Option<DateTime<Utc>>,
-    /// Ended at this time or later.
+    /// Only instances that ended at this time or later.
     pub ended_from: Option<DateTime<Utc>>,
-    /// Ended before this time.
+    /// Only instances that ended before this time.
     pub ended_to: Option<DateTime<Utc>>,
-    /// Exactly this custom status.
+    /// Only instances with exactly this custom status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_status: Option<Json>,
-    /// Failed, with this text in the message of the failure or of one of its causes.
+    /// Only failed instances with this text in the message of the failure or of one of its causes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_with: Option<String>,
     /// Also the instances that drive schedules. A batch never acts on them.
@@ -53,47 +54,47 @@ pub struct InstanceFilter {
 }
 
 impl InstanceFilter {
-    /// All instances, except those that drive schedules.
+    /// Creates a filter that matches all instances, except those that drive schedules.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only instances of this orchestration.
+    /// Selects only instances of this orchestration.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Only instances with this status, or with another one that was given.
+    /// Selects only instances with this status. Each further call adds another allowed status.
     #[must_use]
     pub fn status(mut self, status: RuntimeStatus) -> Self {
         self.status.push(status);
         self
     }
 
-    /// Only instances whose id begins with this text.
+    /// Selects only instances whose id begins with this text.
     #[must_use]
     pub fn id_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Only instances with this tag.
+    /// Selects only instances with this tag.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
     }
 
-    /// Only instances that were created at this time or later.
+    /// Selects only instances that were created at this time or later.
     #[must_use]
     pub fn created_from(mut self, time: DateTime<Utc>) -> Self {
         self.created_from = Some(time);
         self
     }
 
-    /// Only instances that were created before this time.
+    /// Selects only instances that were created before this time.
     #[must_use]
     pub fn created_to(mut self, time: DateTime<Utc>) -> Self {
         self.created_to = Some(time);
@@ -157,7 +158,7 @@ impl InstanceOrder {
     }
 }
 
-/// What instances are counted by.
+/// The property by which instances are counted.
 ///
 /// ```
 /// # use durable_http::client::{Client, ClientError, InstanceFilter};
@@ -190,7 +191,7 @@ impl GroupBy {
     }
 }
 
-/// The entities that match all conditions.
+/// A filter that matches the entities that satisfy all conditions.
 ///
 /// ```
 /// use durable_http::client::EntityFilter;
@@ -202,24 +203,24 @@ impl GroupBy {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntityFilter {
-    /// The name of the entity type.
+    /// Only entities of the type with this name.
     pub name: Option<String>,
-    /// The beginning of the key.
+    /// Only entities whose key begins with this text.
     pub prefix: Option<String>,
-    /// Last changed at this time or later.
+    /// Only entities that were last changed at this time or later.
     pub modified_from: Option<DateTime<Utc>>,
-    /// Last changed before this time.
+    /// Only entities that were last changed before this time.
     pub modified_to: Option<DateTime<Utc>>,
-    /// Whether a list contains states.
+    /// Whether a list contains the states of entities.
     pub state: bool,
     /// Also entities without a state.
     pub include_transient: bool,
-    /// Only entities that are set aside because an operation ends the process.
+    /// Only entities that are set aside because an operation crashed the process.
     pub set_aside: bool,
 }
 
 impl EntityFilter {
-    /// All entities that have a state.
+    /// Creates a filter that matches all entities that have a state.
     pub fn new() -> Self {
         Self::default()
     }
@@ -240,7 +241,7 @@ impl EntityFilter {
     }
 }
 
-/// The schedules that match all conditions.
+/// A filter that matches the schedules that satisfy all conditions.
 ///
 /// ```
 /// use durable::schedule::ScheduleStatus;
@@ -252,14 +253,14 @@ impl EntityFilter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScheduleFilter {
-    /// The beginning of the id.
+    /// Only schedules whose id begins with this text.
     pub prefix: Option<String>,
     /// Only schedules with this status.
     pub status: Option<ScheduleStatus>,
 }
 
 impl ScheduleFilter {
-    /// All schedules.
+    /// Creates a filter that matches all schedules.
     pub fn new() -> Self {
         Self::default()
     }

@@ -22,24 +22,24 @@ impl Client {
         Request::get(self, "/hub")
     }
 
-    /// Lets a process own a partition again that was parked.
+    /// Unparks a partition, so that a process can own it again.
     pub fn retry_partition(&self, partition: u16) -> Request<RetriedPartition> {
         Request::post(self, path(&["partitions", &partition.to_string()], ":retry"))
     }
 
-    /// Names the process that should own a partition, or none.
+    /// Pins a partition to a process, or with `None` unpins it.
     pub fn pin_partition(&self, partition: u16, node: Option<&str>) -> Request<()> {
         let body = serde_json::json!({ "node": node });
         Request::post(self, path(&["partitions", &partition.to_string()], ":pin")).body(&body)
     }
 
-    /// Keeps a partition where it is, for a reason, or ends that.
+    /// Freezes a partition with its current owner, for a reason, or with `None` unfreezes it.
     pub fn freeze_partition(&self, partition: u16, reason: Option<&str>) -> Request<()> {
         let body = serde_json::json!({ "reason": reason });
         Request::post(self, path(&["partitions", &partition.to_string()], ":freeze")).body(&body)
     }
 
-    /// Returns what the key of this client allows.
+    /// Returns the permissions of this client's key.
     pub fn get_access(&self) -> Request<Access> {
         Request::get(self, "/access")
     }
@@ -49,18 +49,18 @@ impl Client {
         Request::get(self, "/registered")
     }
 
-    /// Starts a backup of the hub into a new folder of the server, with this name or the time as its
-    /// name.
+    /// Starts a backup of the hub into a new folder on the server. The folder is named after the
+    /// time if `name` is `None`.
     pub fn start_backup(&self, name: Option<&str>) -> Request<Backup> {
         Request::post(self, "/backups").body(&serde_json::json!({ "name": name }))
     }
 
-    /// Lists the last backups.
+    /// Lists the most recent backups.
     pub fn list_backups(&self) -> Request<Backups> {
         Request::get(self, "/backups")
     }
 
-    /// Returns whether a backup is complete, and what it contains.
+    /// Returns the status of a backup, and what it contains.
     pub fn get_backup(&self, name: &str) -> Request<Backup> {
         Request::get(self, path(&["backups", name], ""))
     }
@@ -70,8 +70,8 @@ impl Client {
         Request::get(self, "/running")
     }
 
-    /// Counts the attempts and failures of each activity and measures their run times, over the newest
-    /// instances that match a filter: at most 100, or as many as [`limit`](Request::limit) says.
+    /// Returns the attempts, failures and run times of each activity in the newest instances that
+    /// match a filter: at most 100 instances, or [`limit`](Request::limit).
     pub fn get_activity_statistics(&self, filter: &InstanceFilter) -> Request<ActivityStatistics> {
         filter.apply(Request::get(self, "/activities:statistics"))
     }
@@ -81,8 +81,8 @@ impl Client {
         Request::get(self, "/openapi.json")
     }
 
-    /// Follows the history of an instance from an index on, or from the position of an event that
-    /// was received before. It ends when the instance has.
+    /// Follows the history of an instance, beginning with an index or after an event that was
+    /// received before. The stream ends when the instance ends.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -95,7 +95,7 @@ impl Client {
         InstanceEvents::open(request.query("from", from.to_string())).await
     }
 
-    /// Follows the lifecycle events of the hub from now on. `select` adds the conditions, such as
+    /// Follows the lifecycle events of the hub from now on. `select` adds conditions, such as
     /// `|events| events.kinds(["Failed"]).query("prefix", "order-")`.
     ///
     /// # Errors

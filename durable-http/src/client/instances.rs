@@ -13,10 +13,10 @@ use super::{
 };
 use crate::timeline::Timeline;
 
-/// The fields of [`InstanceDetails`] that [`InstanceStatus`] does not have.
+/// The fields of [`InstanceDetails`] that [`InstanceStatus`] lacks.
 const VALUES: &str = "input,output,failure,terminationReason,codeHash,traceContext";
 
-/// What to start, and how.
+/// The request that starts an instance.
 ///
 /// ```
 /// use durable_http::client::StartRequest;
@@ -39,14 +39,15 @@ pub struct StartRequest {
     pub input: Json,
     /// The tags.
     pub tags: Tags,
-    /// When it begins; at once if it is `None`.
+    /// When the instance begins; at once if it is `None`.
     pub start_at: Option<DateTime<Utc>>,
-    /// An instance with the id is replaced if it has one of these statuses.
+    /// The statuses in which an existing instance with the id is replaced.
     pub replace_if: Vec<RuntimeStatus>,
 }
 
 impl StartRequest {
-    /// Starts the newest version of an orchestration at once, with the input `null`.
+    /// Creates a request that starts the newest version of an orchestration at once, with the input
+    /// `null`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -59,17 +60,17 @@ impl StartRequest {
         }
     }
 
-    /// The id of the instance.
+    /// Sets the id of the instance.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// The input.
+    /// Sets the input.
     ///
     /// # Errors
-    /// It cannot be written as JSON.
+    /// The input cannot be written as JSON.
     pub fn input(mut self, input: &impl Serialize) -> Result<Self, serde_json::Error> {
         self.input = Json::parse(&serde_json::to_string(input)?)?;
         Ok(self)
@@ -116,8 +117,8 @@ impl Client {
         filter.apply(Request::get(self, "/instances"))
     }
 
-    /// Lists the instances that match a filter with their inputs, outputs and failures. A page ends
-    /// early once its values exceed 4 MiB.
+    /// Lists the instances that match a filter, with their inputs, outputs and failures. A page
+    /// ends early once its values exceed 4 MiB.
     pub fn list_instances_with_values(
         &self,
         filter: &InstanceFilter,
@@ -126,7 +127,7 @@ impl Client {
         self.list_instances(filter).query("fields", fields).typed()
     }
 
-    /// Counts the instances that match a filter, also by group.
+    /// Counts the instances that match a filter, in total and, if `groups` is given, per group.
     pub fn count_instances(
         &self,
         filter: &InstanceFilter,
@@ -139,8 +140,8 @@ impl Client {
         }
     }
 
-    /// Counts the instances that match a filter by status and by the time of their creation, or of
-    /// their end ([`by_end`](Request::by_end)).
+    /// Counts the instances that match a filter by status and by the time when they were created,
+    /// or when they ended ([`by_end`](Request::by_end)).
     pub fn get_histogram(&self, filter: &InstanceFilter) -> Request<Histogram> {
         filter.apply(Request::get(self, "/instances:histogram"))
     }
@@ -155,8 +156,8 @@ impl Client {
         Request::get(self, path(&["instances", id, "input"], ""))
     }
 
-    /// Returns the output of an instance. An instance without output is a problem, whose `source` is
-    /// `instance` if the instance has failed, is suspended or was terminated.
+    /// Returns the output of an instance. If it has no output, the answer is a problem, whose
+    /// `source` is `instance` if the instance has failed, is suspended or was terminated.
     pub fn get_output(&self, id: &str) -> Request<Json> {
         Request::get(self, path(&["instances", id, "output"], ""))
     }
@@ -186,7 +187,7 @@ impl Client {
         Request::get(self, path(&["instances", id, "history"], ""))
     }
 
-    /// Returns the history of an instance as a file that can be replayed.
+    /// Returns the history of an instance in a form that can be replayed in tests.
     pub fn download_history(&self, id: &str) -> Request<Json> {
         Request::get(self, path(&["instances", id, "history.json"], ""))
     }
@@ -227,7 +228,7 @@ impl Client {
         self.act(id, ":resume", reason)
     }
 
-    /// Terminates an instance, and if `recursive` also the sub-orchestrations that it waits for.
+    /// Terminates an instance and, if `recursive`, the sub-orchestrations that it waits for.
     pub fn terminate_instance(
         &self,
         id: &str,
@@ -238,22 +239,22 @@ impl Client {
             .body(&json!({ "reason": reason, "recursive": recursive }))
     }
 
-    /// Runs the failed tasks of a failed instance again.
+    /// Rewinds a failed instance: runs its failed tasks again.
     pub fn rewind_instance(&self, id: &str, reason: &str) -> Request<InstanceStatus> {
         self.act(id, ":rewind", reason)
     }
 
-    /// Starts an instance again under its id, with the same input.
+    /// Restarts an instance under the same id, with the same input.
     pub fn restart_instance(&self, id: &str) -> Request<InstanceStatus> {
         Request::post(self, path(&["instances", id], ":restart"))
     }
 
-    /// Starts another instance with the same input, under this id or under a generated one.
+    /// Starts another instance with the same input, under `new_id` or a generated id.
     pub fn restart_instance_as(&self, id: &str, new_id: Option<&str>) -> Request<InstanceStatus> {
         self.restart_instance(id).body(&json!({ "newInstance": true, "id": new_id }))
     }
 
-    /// Removes an instance that has ended, and if `recursive` also its sub-orchestrations.
+    /// Removes an instance that has ended and, if `recursive`, its sub-orchestrations.
     pub fn purge_instance(&self, id: &str, recursive: bool) -> Request<Purged> {
         Request::post(self, path(&["instances", id], ":purge"))
             .body(&json!({ "recursive": recursive }))

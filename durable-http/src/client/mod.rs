@@ -31,13 +31,13 @@
 //! ```
 //!
 //! Each method is named for the operation of the `OpenAPI` document that it requests, and returns a
-//! [`Request`], which is sent when it is awaited. A request can also return the JSON of the answer as
-//! it is ([`Request::text`]), and the path it asks for ([`Request::path_and_query`]).
+//! [`Request`], which is sent when it is awaited. A request can also return the raw JSON of the
+//! answer ([`Request::text`]), and the path that it requests ([`Request::path_and_query`]).
 //!
 //! Rules:
 //! 1. A hub in the same process is called through the same routes, so keys, roles, limits and JSON
 //!    are the same everywhere.
-//! 2. The error of the API ([`ClientError::Problem`]) is never confused with a hub that cannot be
+//! 2. An error of the API ([`ClientError::Problem`]) is never confused with a hub that cannot be
 //!    reached.
 //! 3. Only requests that change nothing are sent again after a failure.
 
@@ -109,22 +109,22 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the hub that these routes serve, without a connection.
+    /// Creates a client that calls these routes directly, without a connection.
     ///
-    /// `router` is that of [`durable_http::router`](crate::router). If its options have keys, the
-    /// client needs one, too.
+    /// `router` is the result of [`durable_http::router`](crate::router). If its options have keys,
+    /// the client needs one, too.
     pub fn in_process(router: Router) -> Self {
         Self::new(Transport::InProcess(router), "this process", "")
     }
 
-    /// A client of the hub at an address: `http://host:port`, also with the path at which the routes
-    /// are mounted, or `unix:/path/of/socket`. A connection is made when a request is sent, within
-    /// 3 s.
+    /// Creates a client of the hub at an address: `http://host:port`, followed by the path at which
+    /// the routes are mounted, if any; or `unix:/path/of/socket`. A connection is made when a
+    /// request is sent, within 3 s.
     ///
-    /// TLS is not supported. Connect through a tunnel or a proxy on this machine.
+    /// TLS is not supported. For a remote hub, connect through a tunnel or a proxy on this machine.
     ///
     /// # Errors
-    /// [`ClientError::InvalidPlace`]: the text is not such an address.
+    /// [`ClientError::InvalidPlace`] if the text is not such an address.
     pub fn connect(place: &str) -> Result<Self, ClientError> {
         let (transport, prefix) = Transport::to(place)?;
         Ok(Self::new(transport, place, &prefix))
@@ -143,7 +143,7 @@ impl Client {
     /// Sends this key with every request, in the header `x-functions-key`.
     ///
     /// # Errors
-    /// [`ClientError::InvalidKey`]: a header cannot contain it.
+    /// [`ClientError::InvalidKey`] if a header cannot contain the key.
     pub fn with_key(mut self, key: &str) -> Result<Self, ClientError> {
         let mut key = HeaderValue::from_str(key).map_err(|_| ClientError::InvalidKey)?;
         key.set_sensitive(true);
@@ -151,15 +151,15 @@ impl Client {
         Ok(self)
     }
 
-    /// How long a request may take, from the connection to the end of the answer; by default 13 s.
-    /// A request that waits for an instance may take as much longer as it waits.
+    /// Limits the time of a request, from the connection to the end of the answer; by default to 13
+    /// s. The limit of a request that waits for an instance is extended by the time of the wait.
     #[must_use]
     pub fn with_request_time(mut self, time: Duration) -> Self {
         self.request_time = time;
         self
     }
 
-    /// The address as it was given to [`connect`](Self::connect), or `this process`.
+    /// Returns the address that was given to [`connect`](Self::connect), or `this process`.
     pub fn place(&self) -> &str {
         &self.place
     }

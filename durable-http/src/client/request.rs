@@ -15,9 +15,9 @@ use super::{Client, ClientError, Histogram, InstanceOrder, InstanceStatus, Page}
 use crate::links::encode;
 use crate::v1;
 
-/// A request that is sent when it is awaited, and its answer is read as a `T`.
+/// A request that is sent when it is awaited. Its answer is read as a `T`.
 ///
-/// The parameters are those of the operation; the hub refuses others.
+/// The parameters are those of the operation; the hub refuses unknown ones.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -97,7 +97,7 @@ impl<T> Request<T> {
         self
     }
 
-    /// Adds a parameter of the query, which may be repeated.
+    /// Adds a query parameter. A name may be added more than once.
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
         self
@@ -109,34 +109,34 @@ impl<T> Request<T> {
         self.query(name, value)
     }
 
-    /// The most items of a page; by default 100, at most 1000.
+    /// Sets the maximum number of items in a page; by default 100, at most 1000.
     pub fn limit(self, items: usize) -> Self {
         self.set("limit", items.to_string())
     }
 
-    /// The most stored records to read for a list or count, matching or not.
+    /// Sets the maximum number of stored records that a list or count reads, matching or not.
     pub fn max_scanned(self, records: usize) -> Self {
         self.set("maxScanned", records.to_string())
     }
 
-    /// The page after that whose [`next`](super::Page::next) this is.
+    /// Requests the next page: `next` is the [`next`](super::Page::next) of the page before.
     pub fn after(self, next: impl Into<String>) -> Self {
         self.set("after", next)
     }
 
-    /// The index of the first item, in a history and a list of children.
+    /// Sets the index of the first item, in a history or a list of children.
     pub fn from(self, index: u64) -> Self {
         self.set("from", index.to_string())
     }
 
-    /// Only events of these kinds, such as `TaskFailed`.
+    /// Selects only events of these kinds, such as `TaskFailed`.
     pub fn kinds<K: AsRef<str>>(self, kinds: impl IntoIterator<Item = K>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(|kind| kind.as_ref().to_owned()).collect();
         if kinds.is_empty() { self } else { self.set("kinds", kinds.join(",")) }
     }
 
-    /// Waits for up to this many seconds until the instance has ended. The answer is that of the
-    /// moment when the wait ends. A hub limits the wait, by default to 230 s.
+    /// Waits for up to this many seconds until the instance has ended. The answer shows the
+    /// instance as it is when the wait ends. The hub limits the wait, by default to 230 s.
     pub fn wait(mut self, seconds: u32) -> Self {
         self.wait = Duration::from_secs(seconds.into());
         let value = HeaderValue::from_str(&format!("wait={seconds}"));
@@ -146,12 +146,12 @@ impl<T> Request<T> {
         }
     }
 
-    /// The method of the request.
+    /// Returns the method of the request.
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The path that is requested, with its query.
+    /// Returns the path of the request, with its query.
     pub fn path_and_query(&self) -> String {
         let mut text = format!("{}{}{}", self.client.prefix, v1::BASE, self.path);
         for (index, (name, value)) in self.query.iter().enumerate() {
@@ -165,13 +165,13 @@ impl<T> Request<T> {
         text
     }
 
-    /// The body of the request, if it has one.
+    /// Returns the body of the request, if it has one.
     pub fn json_body(&self) -> Option<&str> {
         std::str::from_utf8(&self.body).ok().filter(|body| !body.is_empty())
     }
 
-    /// Sends the request. Returns the answer's JSON as the hub wrote it; it is empty if the answer
-    /// has no body.
+    /// Sends the request and returns the JSON of the answer as the hub wrote it. The text is empty
+    /// if the answer has no body.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -181,19 +181,19 @@ impl<T> Request<T> {
 }
 
 impl Request<Page<InstanceStatus>> {
-    /// The order of the list; by default the newest first.
+    /// Sets the order of the list; by default the newest first.
     pub fn order(self, order: InstanceOrder) -> Self {
         self.set("sort", order.name())
     }
 }
 
 impl Request<Histogram> {
-    /// The most spans of time; by default 60, at most 1000.
+    /// Sets the maximum number of time spans; by default 60, at most 1000.
     pub fn buckets(self, most: usize) -> Self {
         self.set("buckets", most.to_string())
     }
 
-    /// Counts instances that have ended, by the time of their end.
+    /// Counts only instances that have ended, by the time when they ended.
     pub fn by_end(self) -> Self {
         self.set("by", "ended")
     }
@@ -208,10 +208,10 @@ impl<T: DeserializeOwned> Request<T> {
         self.read(&self.answered().await?)
     }
 
-    /// Reads an answer that [`text`](Self::text) has returned.
+    /// Reads an answer that [`text`](Self::text) returned.
     ///
     /// # Errors
-    /// [`ClientError::Unreadable`].
+    /// [`ClientError::Unreadable`] if the text is not a `T`.
     pub fn read(&self, text: &str) -> Result<T, ClientError> {
         let text = if text.is_empty() { "null" } else { text };
         serde_json::from_str(text).map_err(|source| {

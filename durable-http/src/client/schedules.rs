@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::request::{Request, path};
 use super::{Client, Page, Recurrence, Schedule, ScheduleFilter};
 
-/// What a schedule starts, and when.
+/// The request that creates or updates a schedule: what it starts, and when.
 ///
 /// ```
 /// use durable_http::client::{Recurrence, ScheduleRequest};
@@ -42,7 +42,8 @@ pub struct ScheduleRequest {
 }
 
 impl ScheduleRequest {
-    /// Starts the newest version of an orchestration with the input `null`.
+    /// Creates a request for a schedule that starts the newest version of an orchestration with the
+    /// input `null`.
     pub fn new(name: impl Into<String>, recurrence: Recurrence) -> Self {
         Self {
             name: name.into(),
@@ -99,7 +100,7 @@ impl Client {
         Request::new(self, Method::PUT, path(&["schedules", id], "")).body(request)
     }
 
-    /// Pauses a schedule: it skips its ticks.
+    /// Pauses a schedule, which then skips its ticks.
     pub fn pause_schedule(&self, id: &str) -> Request<Schedule> {
         Request::post(self, path(&["schedules", id], ":pause"))
     }

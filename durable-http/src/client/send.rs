@@ -1,4 +1,4 @@
-//! Sending a request within its time, and again if that is safe and may help.
+//! Sending a request within its time limit, and again if that is safe and may help.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 const KEY: HeaderName = HeaderName::from_static("x-functions-key");
 
-/// An attempt that failed, and after how long another one may succeed.
+/// A failed attempt, and the time after which another one may succeed.
 struct Failed {
     error: ClientError,
     pause: Option<Duration>,
 }
 
 impl Client {
-    /// Sends a request to the hub as it is, with the key of this client. A proxy uses it. The path
-    /// is that of the routes, such as `/api/v1/instances`. There is no time limit for the answer.
+    /// Forwards a request to the hub with the key of this client, for proxies. The path is that of
+    /// the routes, such as `/api/v1/instances`. The answer has no time limit.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`].
+    /// [`ClientError::Unreachable`] if the hub cannot be reached.
     pub async fn forward(
         &self,
         mut request: axum::extract::Request,
@@ -129,7 +129,7 @@ impl<T> Request<T> {
         self.method == Method::GET
     }
 
-    /// The connection was not made or was lost. Only a lost one is worth another attempt.
+    /// The connection could not be made, or was lost. Only after a loss is another attempt made.
     fn lost(&self, source: Box<dyn std::error::Error + Send + Sync>) -> Failed {
         let error = source.downcast_ref::<hyper_util::client::legacy::Error>();
         let is_lost = error.is_some_and(|error| !error.is_connect());

@@ -89,7 +89,7 @@ impl Transport {
     }
 }
 
-/// Makes the connections. The address is fixed, so that of the request is not looked at.
+/// Makes the connections. The address is fixed, so the address in a request is ignored.
 #[derive(Clone)]
 pub(super) enum Connector {
     Tcp(Arc<str>, u16),

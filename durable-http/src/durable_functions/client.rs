@@ -1,5 +1,5 @@
-//! The payload from which the official clients are constructed, so that one line connects them to a
-//! hub.
+//! The payload from which the official clients are constructed, so that connecting one to a hub
+//! takes one line.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,11 +12,11 @@ use crate::json::{self, Object};
 use crate::links::{Place, encode};
 use crate::options::HttpOptions;
 
-/// The object from which the official clients of Durable Functions are constructed: `url` is the
-/// address at which the routes are mounted, such as `http://localhost:7071`, and `key` is the key
-/// in the links.
+/// Returns the object from which the official clients of Durable Functions are constructed. `url`
+/// is the address at which the routes are mounted, such as `http://localhost:7071`, and `key` is
+/// the key in the links.
 ///
-/// In Python, `DurableOrchestrationClient(json.dumps(payload))`; in JavaScript, `new
+/// In Python, pass it as `DurableOrchestrationClient(json.dumps(payload))`; in JavaScript, as `new
 /// DurableClient(payload)`. `GET {base}/client` serves the same object.
 ///
 /// ```

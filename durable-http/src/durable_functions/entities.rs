@@ -1,4 +1,4 @@
-//! Entities: signalling, deleting, reading and listing them.
+//! Entities: signaling, deleting, reading and listing them.
 
 use axum::http::StatusCode;
 use axum::response::Response;

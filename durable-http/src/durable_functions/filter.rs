@@ -74,7 +74,7 @@ pub(super) fn from(query: &Query, name: &str) -> Option<DateTime<Utc>> {
     time::parse(query.get(name)?)
 }
 
-/// As [`from`], for the end of a range, which belongs to it.
+/// Like [`from`], for the end of a range, which the range includes.
 pub(super) fn to(query: &Query, name: &str) -> Option<DateTime<Utc>> {
     from(query, name)?.checked_add_signed(TimeDelta::microseconds(1))
 }
@@ -84,7 +84,7 @@ pub(super) fn top(query: &Query) -> usize {
     top.filter(|top| *top > 0).map_or(TOP, |top: usize| top.min(TOP_MAX))
 }
 
-/// The position at which the client continues.
+/// The position from which the client continues.
 pub(super) fn continuation(call: &Call) -> Result<Option<PageToken>, Problem> {
     let Some(token) = call.header(CONTINUATION).map(str::trim).filter(|it| !it.is_empty()) else {
         return Ok(None);

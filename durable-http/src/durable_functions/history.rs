@@ -1,8 +1,8 @@
-//! The history of an instance as Durable Functions shows it: a request that was answered is folded
+//! The history of an instance as Durable Functions shows it: a request that was answered is merged
 //! into its answer.
 //!
-//! The history is read twice, by page: a request is shown only if it has no answer yet, and the answer
-//! comes later.
+//! The history is read twice, page by page, because a request is shown only if it has no answer,
+//! and the answer comes later in the history.
 //!
 //! Failed attempts that are retried are omitted, because Durable Functions has no such event.
 
@@ -27,7 +27,7 @@ pub(super) struct Fold {
     show: Show,
     /// The ids of all requests that have an answer.
     answered: BTreeSet<i32>,
-    /// The requests that were read and whose answers were not.
+    /// The requests that were read, but not yet their answers.
     open: BTreeMap<i32, Requested>,
 }
 

@@ -1,4 +1,5 @@
-//! The management API of Durable Functions, as its extension serves it and its clients call it.
+//! The management API of Durable Functions, as its extension serves it and its official clients
+//! call it.
 //!
 //! Rules:
 //! 1. An unknown path and a wrong method are answered with 404 and no body.
@@ -71,7 +72,7 @@ pub(crate) fn accepted(options: &HttpOptions, place: &Place, id: &InstanceId) ->
     payload::accepted(options, place, id, payload::Shape::default())
 }
 
-/// The status of an instance that has ended, if it is still there.
+/// The status of an instance that has ended, if it still exists.
 pub(crate) async fn ended(instance: &InstanceHandle) -> Option<Response> {
     let show = status::Show::default();
     let seen = status::Seen::read(instance).await.ok()?;

@@ -47,7 +47,7 @@ pub(crate) fn suffix(options: &HttpOptions, key: Option<&str>) -> String {
     format!("?taskHub={hub}&connection=Storage{key}")
 }
 
-/// The answer to a start: 202, the links, and where to ask after 10 s.
+/// The answer to a start: 202, the links, and the request to ask for the status after 10 s.
 pub(crate) fn accepted(
     options: &HttpOptions,
     place: &Place,

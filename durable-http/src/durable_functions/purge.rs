@@ -29,7 +29,7 @@ pub(super) async fn purge_one(call: Call) -> Result<Response, Refusal> {
     }
 }
 
-/// An entity is purged by its instance id in any state.
+/// Purges an entity by its instance id, whatever its state.
 async fn purge_entity(call: &Call, id: &str) -> Result<Response, Refusal> {
     let not_found = Refusal::Empty(StatusCode::NOT_FOUND);
     let Ok(id) = EntityId::try_from(id.to_owned()) else { return Err(not_found) };

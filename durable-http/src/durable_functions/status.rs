@@ -17,7 +17,7 @@ use crate::recorded::{self, Incomplete, PAGE, Parts, Recorded};
 use crate::stream;
 use crate::time;
 
-/// How often an instance is read again if its history is replaced during the read.
+/// The maximum number of times that an instance is read if its history is replaced during the read.
 const READS_MAX: usize = 8;
 
 /// An instance as it was read.
@@ -138,8 +138,8 @@ async fn with_history(
     Err(Problem::new(Code::Busy, detail).into())
 }
 
-/// A body that begins with this text and continues with the history. With a place among the
-/// streams, it is read while it is sent.
+/// A body that begins with this text and continues with the history. If it has a place among the
+/// streams, the history is read while the body is sent.
 async fn folded(
     head: String,
     history: Recorded,

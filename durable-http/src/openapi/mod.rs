@@ -1,8 +1,8 @@
 //! The `OpenAPI` description of a dialect, made from its table of routes.
 //!
 //! A route and its description are one entry of the table, so neither exists without the other. The
-//! parameters of the description are those that the route accepts. Only schemas are written
-//! separately, in `components.json`; the tests check every answer against them.
+//! described parameters are those that the route accepts. Only the schemas are written separately,
+//! in `components.json`; the tests check every answer against them.
 
 mod document;
 

@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::ServeError;
 
-/// The wait after a connection could not be accepted, which is mostly for lack of file descriptors.
+/// The wait after a connection could not be accepted, usually for lack of file descriptors.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -88,8 +88,8 @@ impl Listener {
     }
 }
 
-/// Binds a socket that only this user can connect to. The socket of a process that has ended is
-/// replaced.
+/// Binds a socket that only this user can connect to. If the process of an existing socket has
+/// ended, the socket is replaced.
 #[cfg(unix)]
 fn bind_socket(path: PathBuf) -> io::Result<Listener> {
     use std::fs;

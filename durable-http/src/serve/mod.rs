@@ -3,8 +3,8 @@
 //! Rules:
 //! 1. An address that other machines can reach is bound only if requests need a key.
 //! 2. A connection that sends no request head in time is closed, from its first byte on.
-//! 3. A shutdown stops accepting, answers requests that wait for an instance at once, and closes
-//!    each connection after the answer that is on its way.
+//! 3. A shutdown stops accepting connections, answers requests that wait for an instance at once,
+//!    and closes each connection after the answer in flight.
 //!
 //! Read next: `listen.rs` (binding), `patient.rs` (the first bytes of a connection).
 
@@ -44,7 +44,7 @@ const BUFFER_MAX: usize = 128 * 1024;
 /// The interval of keep-alive pings to an HTTP/2 client.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// A hub could not be served. No address stays bound.
+/// The error of [`serve`]. After an error, no address stays bound.
 ///
 /// ```
 /// # use durable::TaskHub;
@@ -72,12 +72,12 @@ pub enum ServeError {
         "`{place}` is not an address to listen on; write an IP address with a port, or `unix:/path`"
     )]
     InvalidPlace {
-        /// The text.
+        /// The given text.
         place: String,
-        /// Why it is not an address.
+        /// Why the text is not an address.
         source: std::io::Error,
     },
-    /// The operating system refused.
+    /// The operating system refused to bind the address or socket.
     #[error("cannot listen on `{place}`; is another process listening there?")]
     Bind {
         /// The address or socket.
@@ -87,7 +87,7 @@ pub enum ServeError {
     },
 }
 
-/// A hub that is served. When this is dropped, the server stops without waiting for answers.
+/// A running server of a hub. If it is dropped, the server stops without waiting for answers.
 ///
 /// ```
 /// # use durable::TaskHub;
@@ -110,11 +110,11 @@ pub struct Server {
     tasks: JoinSet<bool>,
 }
 
-/// Serves the routes of [`router`](crate::router) wherever [`HttpOptions::listen`] says, as
-/// HTTP/1.1 and as HTTP/2 without TLS (with prior knowledge).
+/// Serves the routes of [`router`](crate::router) on each address of [`HttpOptions::listen`], over
+/// HTTP/1.1, and over HTTP/2 without TLS (with prior knowledge).
 ///
-/// The server runs in tasks of the current runtime until [`Server::shutdown`], which leaves the hub
-/// open.
+/// The server runs in tasks of the current runtime until [`Server::shutdown`] is called, which
+/// leaves the hub open.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -167,21 +167,20 @@ pub async fn serve(hub: &TaskHub, options: HttpOptions) -> Result<Server, ServeE
 }
 
 impl Server {
-    /// The addresses on which it listens, with the ports that it got.
+    /// Returns the addresses on which the server listens, with their actual ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The URL of the first address; of a server that listens on Unix sockets only,
-    /// `http://localhost`.
+    /// Returns the URL of the first address, or `http://localhost` if the server listens only on
+    /// Unix sockets.
     pub fn url(&self) -> String {
         let address = self.addresses.first();
         address.map_or_else(|| "http://localhost".to_owned(), |it| format!("http://{it}"))
     }
 
-    /// Stops accepting connections, waits for the answers that are on their way, for at most
-    /// [`drain_time`](HttpOptions::drain_time), and closes the rest. Returns `false` if an answer
-    /// was cut off.
+    /// Stops accepting connections, waits up to [`drain_time`](HttpOptions::drain_time) for answers
+    /// in flight, and closes the remaining connections. Returns `false` if an answer was cut off.
     ///
     /// Requests that wait for an instance are answered with 202 at once. The hub stays open.
     pub async fn shutdown(mut self) -> bool {

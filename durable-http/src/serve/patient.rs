@@ -1,7 +1,7 @@
-//! A connection with a time limit for the first bytes, which tell the protocol.
+//! A connection with a time limit for the first bytes, which reveal the protocol.
 //!
-//! `hyper` limits the time for the head of an HTTP/1.1 request, but not that for the first bytes,
-//! by which it tells HTTP/1.1 from HTTP/2.
+//! `hyper` limits the time for the head of an HTTP/1.1 request, but not for the first bytes, by
+//! which it tells HTTP/1.1 from HTTP/2.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// By then the protocol is known: the length of the preface of HTTP/2.
+/// The length of the HTTP/2 preface: after this many bytes, the protocol is known.
 const FIRST_BYTES: usize = 24;
 
 pub(super) struct Patient<S> {

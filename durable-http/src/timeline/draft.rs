@@ -1,4 +1,4 @@
-//! A lane while the history is read.
+//! A lane that is built up while the history is read.
 
 use durable::protocol::{EventKind, FailureDetails, Timestamp};
 
@@ -70,15 +70,15 @@ impl Draft {
         self.lane.points.push(Point { at, kind, attempt, label });
     }
 
-    /// A lane of one point, which has no answer.
+    /// A lane of one point, for a request that has no answer.
     pub(super) fn sent(&mut self) {
         self.lane.state = LaneState::Sent;
         self.lane.attempts = 0;
         self.point(self.lane.since, PointKind::Sent, None);
     }
 
-    /// The current attempt ended. If it is recorded when it began, it waited for a worker until
-    /// then.
+    /// The current attempt ended. If the time when it began is recorded, it waited for a worker
+    /// until then.
     fn ran(&mut self, at: Timestamp, began: Option<Timestamp>, phase: Phase) {
         match (self.lane.bars.last_mut(), began) {
             // It ended before its next attempt began: its time limit is over.
@@ -136,8 +136,8 @@ impl Draft {
         self.answered = Some(index);
     }
 
-    /// An attempt failed, and another one follows. If the failure was recorded while the instance
-    /// was suspended, this event decides about it.
+    /// An attempt failed, and another one follows. A failure that was recorded while the instance
+    /// was suspended counted as final until this event.
     pub(super) fn attempt_failed(&mut self, at: Timestamp, event: &EventKind) {
         let EventKind::TaskAttemptFailed { attempt, failure, retry_at, began, .. } = event else {
             return;

@@ -1,4 +1,4 @@
-//! Level of detail: with too many bars, equal lanes become one.
+//! Level of detail: if there are too many bars, equal lanes are merged.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use durable::protocol::Timestamp;
 use super::draft::Draft;
 use super::{Bar, Fold, Lane, LaneKind, LaneState, Phase, PointKind, Source, Start, preview};
 
-/// The most bars of a merged lane.
+/// The maximum number of bars in a merged lane.
 const BUCKETS_MAX: usize = 100;
-/// The fewest, so that it still shows something.
+/// The minimum number of bars, so that the lane still shows something.
 const BUCKETS_MIN: usize = 8;
-/// The most points of a merged lane.
+/// The maximum number of points in a merged lane.
 const POINTS_MAX: usize = 20;
 
 /// The lanes to show, and whether some were merged.
@@ -47,7 +47,7 @@ fn weight(draft: &Draft) -> usize {
     draft.lane.bars.len() + draft.lane.points.len()
 }
 
-/// The fewest bars with which the groups can be shown.
+/// The minimum number of bars that can show the groups.
 fn cost(groups: &[Vec<Draft>]) -> usize {
     let cost = |group: &Vec<Draft>| match &**group {
         [one] => weight(one),
@@ -72,7 +72,8 @@ fn neighbours(drafts: Vec<Draft>) -> Vec<Vec<Draft>> {
     groups
 }
 
-/// Groups lanes of a kind and key, wherever they are. A group is where its first lane is.
+/// Groups lanes of the same kind and key, wherever they are. A group takes the place of its first
+/// lane.
 fn regrouped(groups: Vec<Vec<Draft>>, key: impl Fn(&Draft) -> Option<String>) -> Vec<Vec<Draft>> {
     let mut places: HashMap<(LaneKind, Option<String>), usize> = HashMap::new();
     let mut regrouped: Vec<Vec<Draft>> = Vec::new();
@@ -98,7 +99,7 @@ fn shown(draft: Draft, source: &Source<'_>) -> Lane {
     lane
 }
 
-/// One lane for several.
+/// Merges several lanes into one.
 fn merge(
     group: Vec<Draft>,
     range: (Timestamp, Timestamp),
@@ -153,7 +154,7 @@ fn is_notable(kind: PointKind) -> bool {
     matches!(kind, PointKind::FailedAttempt | PointKind::NextAttempt | PointKind::Due)
 }
 
-/// The state of several lanes: an open one first, then a failed one.
+/// The state of several lanes: that of an open lane first, then that of a failed one.
 fn together(states: &[LaneState]) -> LaneState {
     let open = states.iter().find(|state| state.is_open());
     let failed = states.iter().find(|state| **state == LaneState::Failed);
@@ -192,7 +193,7 @@ fn measured(group: &[Draft], at_once: u32) -> Fold {
     }
 }
 
-/// The bars during which lanes count as running: all of them if none of the lanes ran.
+/// The bars during which lanes count as running: all bars if none of the lanes ran.
 fn counted(group: &[Draft]) -> Vec<Bar> {
     let bars = || group.iter().flat_map(|it| &it.lane.bars).copied();
     let waits_for_worker = group.iter().all(|it| it.lane.kind == LaneKind::Activity);
@@ -213,8 +214,8 @@ fn counted(group: &[Draft]) -> Vec<Bar> {
     points().map(|point| bar(point.at)).collect()
 }
 
-/// How many ran at once: the most, and the most within each of some equal parts of the range, where
-/// it is not 0.
+/// The maximum number of lanes that ran at once, in total and within each of several equal parts of
+/// the range in which any ran.
 fn profile(group: &[Draft], (from, to): (Timestamp, Timestamp), buckets: usize) -> (u32, Vec<Bar>) {
     let bars = counted(group);
     let mut turns: Vec<(Timestamp, i64)> = Vec::new();

@@ -1,8 +1,9 @@
 //! Timelines: what an instance did and waited for, computed from its history.
 //!
-//! [`compute`] is a pure function: a history, the status of the instance, what it waits for, and
-//! the time come in; lanes of bars and points go out. The dashboard draws them, the command line
-//! prints them ([`text`]), and `GET /api/v1/instances/{id}/timeline` serves them as JSON.
+//! [`compute`] is a pure function. It takes a history, the status of the instance, what the
+//! instance waits for, and the time; it returns lanes of bars and points. The dashboard draws the
+//! lanes, the command line prints them ([`text`]), and `GET /api/v1/instances/{id}/timeline` serves
+//! them as JSON.
 //!
 //! Rules:
 //! 1. Each task of the history is in exactly one lane.
@@ -33,10 +34,10 @@ use durable::protocol::{EventWait, HistoryEvent, Timestamp};
 pub use model::{Bar, Fold, Lane, LaneKind, LaneState, Phase, Point, PointKind, Start, Timeline};
 pub use text::{TextOptions, text};
 
-/// The most bars and points that are drawn one by one.
+/// The maximum number of bars and points that are drawn one by one.
 pub const MAX_BARS: usize = 2000;
 
-/// What a timeline is computed from.
+/// The data from which a timeline is computed.
 ///
 /// ```
 /// use durable::client::{HubError, InstanceHandle};
@@ -54,16 +55,16 @@ pub const MAX_BARS: usize = 2000;
 pub struct Source<'a> {
     /// The status of the instance.
     pub status: &'a InstanceStatus,
-    /// The history of its current execution, as of the same moment.
+    /// The history of the current execution, as of the same moment.
     pub history: &'a [HistoryEvent],
-    /// What it waits for, if that is known. Without it, every task without an answer counts as
-    /// awaited, and events that are awaited have no lane.
+    /// What the instance waits for, if that is known. Without it, every task without an answer
+    /// counts as awaited, and awaited events have no lane.
     pub waits: Option<&'a Waits>,
-    /// The time.
+    /// The time for which the timeline is computed.
     pub now: Timestamp,
 }
 
-/// What an instance waits for, as far as its history does not tell.
+/// What an instance waits for, as far as its history does not show it.
 ///
 /// ```
 /// use durable::client::PendingWork;
@@ -75,12 +76,12 @@ pub struct Source<'a> {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
-    /// The ids of the tasks that it waits for.
+    /// The ids of the tasks that the instance waits for.
     pub tasks: BTreeSet<i32>,
-    /// The names of the events that it waits for.
+    /// The names of the events that the instance waits for.
     pub events: Vec<String>,
-    /// The waits for these events, in the same order. An event without one counts as awaited since the
-    /// instance has last made progress.
+    /// The waits for these events, in the same order. An event without a wait counts as awaited
+    /// since the instance last made progress.
     pub event_waits: Vec<EventWait>,
     /// The names of the events that have arrived and were not read.
     pub unread: Vec<String>,
@@ -97,7 +98,7 @@ impl From<&PendingWork> for Waits {
     }
 }
 
-/// Which part of a timeline to show.
+/// The part of a timeline to show.
 ///
 /// ```
 /// use durable_http::timeline::{LaneKind, View};
@@ -109,19 +110,19 @@ impl From<&PendingWork> for Waits {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct View {
-    /// The beginning of the range; by default that of the execution.
+    /// The beginning of the range; by default the beginning of the execution.
     pub from: Option<Timestamp>,
     /// The end of the range; by default the end of the execution, or a little after now.
     pub to: Option<Timestamp>,
-    /// Only lanes whose id is this, or whose name or detail contains it, without regard to case.
+    /// Only lanes with this id, or whose name or detail contains this text, regardless of case.
     pub lane: Option<String>,
-    /// Only lanes of these kinds; all if empty.
+    /// Only lanes of these kinds; all kinds if empty.
     pub kinds: Vec<LaneKind>,
-    /// Only lanes that failed, or had an attempt that failed.
+    /// Only lanes that failed or had a failed attempt.
     pub failed: bool,
-    /// Only the longest chain of awaits.
+    /// Only lanes of the longest chain of awaits.
     pub critical: bool,
-    /// With more bars and points than this, equal lanes are merged: [`MAX_BARS`] by default.
+    /// The number of bars and points above which equal lanes are merged; by default [`MAX_BARS`].
     pub max_bars: usize,
 }
 
@@ -141,7 +142,7 @@ impl Default for View {
 
 /// Computes the timeline of an instance.
 ///
-/// It takes time in proportion to the history.
+/// The time that this takes is proportional to the length of the history.
 ///
 /// ```standalone_crate
 /// use durable::prelude::*;

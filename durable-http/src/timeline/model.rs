@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// What an execution did and waited for, as lanes of bars and points over time.
 ///
-/// Everything lies between [`from`](Self::from) and [`to`](Self::to): bars are cut at the range,
-/// points outside of it are left out.
+/// Everything lies between [`from`](Self::from) and [`to`](Self::to): bars are clipped to the
+/// range, and points outside of it are left out.
 ///
 /// ```
 /// use durable_http::timeline::Timeline;
@@ -26,19 +26,19 @@ use serde::{Deserialize, Serialize};
 pub struct Timeline {
     /// The instance.
     pub instance_id: InstanceId,
-    /// The execution whose history it shows.
+    /// The execution that the timeline shows.
     pub execution_id: ExecutionId,
-    /// Name of the orchestration.
+    /// The name of the orchestration.
     pub name: String,
-    /// Version of the orchestration.
+    /// The version of the orchestration.
     pub version: Option<String>,
-    /// Its status.
+    /// The status of the instance.
     pub runtime_status: RuntimeStatus,
-    /// Number of events in the history.
+    /// The number of events in the history.
     pub history_len: u64,
     /// When the execution was started.
     pub started_at: Timestamp,
-    /// When it ended; `None` if it has not.
+    /// When the execution ended; `None` if it has not ended.
     pub ended_at: Option<Timestamp>,
     /// The time for which the timeline was computed.
     pub now: Timestamp,
@@ -48,15 +48,15 @@ pub struct Timeline {
     pub to: Timestamp,
     /// Round times within the range, for an axis.
     pub ticks: Vec<Timestamp>,
-    /// The lanes, in the order of their requests. That of the instance itself is the first.
+    /// The lanes, in the order of their requests. The lane of the instance itself is the first.
     pub lanes: Vec<Lane>,
-    /// Number of lanes that the range or the filter leaves out.
+    /// The number of lanes that the range or the filter leaves out.
     pub hidden: u64,
     /// Whether equal lanes were merged, because there were too many bars.
     pub is_folded: bool,
 }
 
-/// One task or event of an execution, or several equal ones.
+/// One task or event of an execution, or several equal ones that were merged.
 ///
 /// ```
 /// use durable_http::timeline::{Lane, Timeline};
@@ -71,63 +71,64 @@ pub struct Timeline {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Lane {
-    /// Names the lane within its timeline: `t5` for the task 5, `e12` for the event with the index
-    /// 12 in the history, `w0` for an event that is awaited, `i` for the instance. In a child's
-    /// lanes, it begins with the id of the lane of the child and a dot.
+    /// The id of the lane within its timeline: `t5` for the task 5, `e12` for the event with the
+    /// index 12 in the history, `w0` for an awaited event, `i` for the instance. The ids of a
+    /// child's lanes begin with the id of the lane that represents the child, and a dot.
     pub id: String,
-    /// What it shows.
+    /// The kind of task or event that the lane shows.
     pub kind: LaneKind,
     /// The name of the activity, orchestration, event or entity; empty for a timer.
     pub name: String,
     /// The version of the activity or orchestration.
     pub version: Option<String>,
-    /// What tells it from others of that name: an instance id, or the operation of an entity.
+    /// What distinguishes the lane from others of the same name: an instance id, or an entity's
+    /// operation.
     pub detail: Option<String>,
-    /// The instance that the lane leads to, if it is a child or the recipient of an event.
+    /// The instance that the lane leads to: a child, or the recipient of a sent event.
     pub instance_id: Option<InstanceId>,
-    /// How far it has come.
+    /// The state of the task or event.
     pub state: LaneState,
-    /// The tasks of the lane, by the `event_id` of their requests: ascending ranges, whose ends are
-    /// included.
+    /// The tasks of the lane, by the `event_id` of their requests: ascending ranges with inclusive
+    /// ends.
     pub tasks: Vec<(i32, i32)>,
-    /// The index of its first event in the history.
+    /// The index of the lane's first event in the history.
     pub index: u64,
-    /// When it was requested, or arrived.
+    /// When the task was requested, or when the event arrived.
     pub since: Timestamp,
-    /// When it was answered; `None` if it has not been.
+    /// When the task was answered; `None` if it has not been answered.
     pub until: Option<Timestamp>,
-    /// When it fires, or when the next attempt begins.
+    /// When the timer fires, or when the next attempt begins.
     pub due_at: Option<Timestamp>,
-    /// Number of attempts so far, including the current one; 0 if the lane has none.
+    /// The number of attempts so far, including the current one; 0 if the lane has no attempts.
     pub attempts: u32,
-    /// How long its attempts waited for a free worker before they ran, in microseconds; `None` if
-    /// that is not recorded; the sum, if it is a merged lane. A wait that is too short to be seen has
+    /// The time that the attempts waited for a free worker before they ran, in microseconds; the
+    /// sum for a merged lane; `None` if it is not recorded. A wait that is too short to be seen has
     /// no bar.
     #[serde(default)]
     pub waited_micros: Option<u64>,
-    /// Where it was requested, as `file:line`.
+    /// The line of code that requested the task, as `file:line`.
     pub source: Option<String>,
-    /// The beginning of its input, as JSON.
+    /// The beginning of the input, as JSON.
     pub input: Option<String>,
-    /// The beginning of its output, as JSON.
+    /// The beginning of the output, as JSON.
     pub output: Option<String>,
-    /// Why it, or its last attempt, failed; not more than 500 characters.
+    /// Why the task or its last attempt failed, in at most 500 characters.
     pub error: Option<String>,
-    /// Whether it is part of the longest chain of awaits that led to the end, or to now.
+    /// Whether the lane is part of the longest chain of awaits that led to the end, or to now.
     pub is_critical: bool,
     /// The bars, in order.
     pub bars: Vec<Bar>,
     /// The points, in order.
     pub points: Vec<Point>,
-    /// What several equal lanes have in common, if this lane stands for them.
+    /// The statistics of the equal lanes that this lane stands for, if it was merged.
     pub fold: Option<Fold>,
-    /// The status of the child, if its lanes were requested.
+    /// The status of the child, if the child's lanes were requested.
     pub child_status: Option<RuntimeStatus>,
     /// The lanes of the child, if they were requested.
     pub children: Vec<Lane>,
 }
 
-/// What a lane shows.
+/// The kind of task or event that a lane shows.
 ///
 /// ```
 /// use durable_http::timeline::{Lane, LaneKind};
@@ -160,7 +161,7 @@ pub enum LaneKind {
     Sent,
 }
 
-/// How far a lane has come.
+/// The state of the task or event that a lane shows.
 ///
 /// ```
 /// use durable_http::timeline::LaneState;
@@ -172,13 +173,13 @@ pub enum LaneKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum LaneState {
-    /// It waits: a timer, an event, a lock.
+    /// It waits for a timer, an event or a lock.
     Waiting,
     /// It runs, or waits for a free worker.
     Running,
     /// An attempt failed, and the next one has not begun.
     Retrying,
-    /// The critical section has begun and not ended.
+    /// The critical section has begun but not ended.
     Held,
     /// It returned, fired, arrived, or was released.
     Completed,
@@ -188,15 +189,15 @@ pub enum LaneState {
     Terminated,
     /// It is suspended.
     Suspended,
-    /// The orchestrator no longer waits for it, or ended before it was answered.
+    /// The orchestrator stopped waiting for it, or ended before the answer arrived.
     Abandoned,
-    /// It was sent, and has no answer.
+    /// It was sent; it gets no answer.
     Sent,
-    /// It arrived, and the orchestrator has not read it.
+    /// It arrived, but the orchestrator has not read it.
     Unread,
 }
 
-/// A time during which a lane did one thing.
+/// A span of time during which a lane did one thing.
 ///
 /// ```
 /// use durable_http::timeline::{Bar, Phase};
@@ -212,17 +213,17 @@ pub enum LaneState {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Bar {
-    /// Its beginning.
+    /// The beginning of the span.
     pub from: Timestamp,
-    /// Its end, not before its beginning.
+    /// The end of the span, which is not before the beginning.
     pub to: Timestamp,
     /// What the lane did.
     pub phase: Phase,
-    /// The attempt, from 1, if the lane has attempts.
+    /// The number of the attempt, from 1, if the lane has attempts.
     pub attempt: Option<u32>,
-    /// What is known about its beginning.
+    /// How the beginning is known.
     pub start: Start,
-    /// How many ran at once, if the lane stands for several.
+    /// How many tasks ran at once, if the lane was merged.
     pub at_once: u32,
 }
 
@@ -260,7 +261,7 @@ pub enum Phase {
     Abandoned,
 }
 
-/// What is known about the beginning of a bar.
+/// How the beginning of a bar is known.
 ///
 /// ```
 /// use durable_http::timeline::{Bar, Start};
@@ -276,11 +277,11 @@ pub enum Phase {
 pub enum Start {
     /// It is recorded.
     Known,
-    /// It was scheduled then, and ran from this time or later: how long it waited for a worker is
-    /// not recorded. That is so for an activity that still runs, and in histories of release 0.1.
+    /// The attempt was scheduled then, and ran from this time or later: its wait for a worker is
+    /// not recorded. This applies to activities that still run, and to histories of release 0.1.
     Scheduled,
-    /// It is concluded from other events, because a history does not record it: when an event
-    /// began to be awaited, or when a timer was dropped.
+    /// It is inferred from other events, because the history does not record it: the beginning of a
+    /// wait for an event, or the time when a timer was dropped.
     Estimated,
 }
 
@@ -297,17 +298,17 @@ pub enum Start {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Point {
-    /// When.
+    /// When it happens.
     pub at: Timestamp,
-    /// What.
+    /// What happens.
     pub kind: PointKind,
-    /// The attempt, from 1, if it is about one.
+    /// The number of the attempt, from 1, if the point belongs to an attempt.
     pub attempt: Option<u32>,
     /// An error, a reason, the id of a patch, or the number of a generation.
     pub label: Option<String>,
 }
 
-/// What happened at a point.
+/// The kind of a point.
 ///
 /// ```
 /// use durable_http::timeline::{Lane, PointKind};
@@ -351,8 +352,8 @@ pub enum PointKind {
     Terminated,
 }
 
-/// What several equal lanes have in common. Durations are in microseconds, from the request to the
-/// answer.
+/// Statistics of the equal lanes that a merged lane stands for. Durations are in microseconds, from
+/// the request to the answer.
 ///
 /// ```
 /// use durable_http::timeline::Lane;
@@ -366,26 +367,27 @@ pub enum PointKind {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Fold {
-    /// Their number.
+    /// The number of lanes.
     pub count: u64,
-    /// How many have failed.
+    /// The number of lanes that failed.
     pub failed: u64,
-    /// How many had an attempt that failed.
+    /// The number of lanes in which an attempt failed.
     pub retried: u64,
-    /// How many have no answer yet.
+    /// The number of lanes that have no answer yet.
     pub open: u64,
-    /// How many ran at once, at most.
+    /// The maximum number of lanes that ran at once.
     pub at_once: u32,
-    /// The shortest duration of those that were answered.
+    /// The shortest duration of the lanes that were answered.
     pub min_micros: u64,
-    /// The median of these durations.
+    /// The median duration of these lanes.
     pub median_micros: u64,
-    /// The longest of these durations.
+    /// The longest duration of these lanes.
     pub max_micros: u64,
 }
 
 impl Lane {
-    /// Its name for people, in which an entity is `stock/mug`, not `@stock@mug`.
+    /// Returns the name of the lane for people, in which an entity is `stock/mug`, not
+    /// `@stock@mug`.
     pub fn title(&self) -> Cow<'_, str> {
         match self.kind {
             LaneKind::EntityCall | LaneKind::Signal | LaneKind::Lock => {
@@ -402,14 +404,14 @@ impl Lane {
         }
     }
 
-    /// How long it took: from the request to the answer, or to `now` if it has none. `None` if it
-    /// has no duration, such as a signal.
+    /// Returns the time from the request to the answer, or to `now` if there is no answer yet.
+    /// `None` if the lane has no duration; for example, if it is a signal.
     pub fn took(&self, now: Timestamp) -> Option<std::time::Duration> {
         let is_instant = self.state == LaneState::Sent;
         (!is_instant).then(|| self.until.unwrap_or(now).since(self.since))
     }
 
-    /// Whether it, or one of those that it stands for, failed or had an attempt that failed.
+    /// Returns whether the lane, or one that was merged into it, failed or had a failed attempt.
     pub fn has_failure(&self) -> bool {
         let failed = |point: &Point| point.kind == PointKind::FailedAttempt;
         self.state == LaneState::Failed || self.points.iter().any(failed)
@@ -417,7 +419,7 @@ impl Lane {
 }
 
 impl LaneKind {
-    /// All kinds, in the order in which they are listed.
+    /// All kinds, in the order in which lists show them.
     pub const ALL: [Self; 9] = [
         Self::Instance,
         Self::Activity,
@@ -430,7 +432,7 @@ impl LaneKind {
         Self::Sent,
     ];
 
-    /// Its name in JSON and in queries.
+    /// Returns the name of the kind in JSON and in queries.
     ///
     /// ```
     /// assert_eq!(durable_http::timeline::LaneKind::EntityCall.name(), "entityCall");
@@ -451,7 +453,7 @@ impl LaneKind {
 }
 
 impl LaneState {
-    /// Whether the lane may still change.
+    /// Returns whether the lane may still change.
     pub fn is_open(self) -> bool {
         match self {
             Self::Waiting | Self::Running | Self::Retrying | Self::Held | Self::Suspended => true,

@@ -2,9 +2,9 @@
 
 use durable::protocol::{EventKind, FailureDetails, HistoryEvent, Json};
 
-/// The most characters of a value.
+/// The maximum number of characters of a value.
 const VALUE_MAX: usize = 200;
-/// The most characters of an error.
+/// The maximum number of characters of an error.
 const ERROR_MAX: usize = 500;
 
 /// The beginning of a text, with an ellipsis if the text is longer.

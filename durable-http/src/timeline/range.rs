@@ -7,10 +7,11 @@ use durable::protocol::Timestamp;
 use super::read::Read;
 use super::{Lane, LaneKind, Phase, Source, View};
 
-/// The most ticks of an axis.
+/// The maximum number of ticks of an axis.
 const TICKS_MAX: u64 = 8;
 
-/// A wait for a worker is drawn if it is at least this part of the range: about a quarter of a pixel.
+/// A wait for a worker is drawn if it takes at least this fraction (1/4000) of the range: about a
+/// quarter of a pixel.
 const VISIBLE: u32 = 4000;
 
 const SECOND: u64 = 1_000_000;
@@ -18,7 +19,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Distances of ticks in microseconds, below the powers of ten of a day.
+/// Distances between ticks, in microseconds. A longer distance is a day times a power of ten.
 const STEPS: [u64; 38] = [
     1,
     2,
@@ -60,7 +61,7 @@ const STEPS: [u64; 38] = [
     7 * DAY,
 ];
 
-/// The range that a view shows. It is never empty.
+/// The range that a view shows. The range is never empty.
 pub(super) fn of(read: &Read, source: &Source<'_>, view: &View) -> (Timestamp, Timestamp) {
     let last = read.last_at.max(read.started_at);
     let end = match read.ended_at {
@@ -72,8 +73,8 @@ pub(super) fn of(read: &Read, source: &Source<'_>, view: &View) -> (Timestamp, T
     (from, to)
 }
 
-/// The end of the range of an unfinished execution: it shows what is due next, but gives it not
-/// more than a sixth of the width.
+/// The end of the range of an unfinished execution. The range includes what is due next, but leaves
+/// at most a sixth of the width to the future.
 fn future(read: &Read, now: Timestamp) -> Timestamp {
     let open = read.drafts.iter().filter(|it| it.lane.state.is_open());
     let due = open.filter_map(|it| it.lane.due_at).filter(|due| *due > now).min();
@@ -81,8 +82,8 @@ fn future(read: &Read, now: Timestamp) -> Timestamp {
     due.map_or(now, |due| now.after(due.since(now).mul_f64(1.1)).min(now.after(past / 5)))
 }
 
-/// Cuts a lane to the range, and removes waits for a worker that are too short to be seen. Returns
-/// whether something of it is left.
+/// Clips a lane to the range, and removes waits for a worker that are too short to be seen. Returns
+/// whether any part of the lane is left.
 pub(super) fn clip(lane: &mut Lane, from: Timestamp, to: Timestamp) -> bool {
     let visible = to.since(from) / VISIBLE;
     let can_wait_for_worker = lane.kind == LaneKind::Activity;

@@ -1,7 +1,7 @@
 //! From the events of a history to lanes.
 //!
-//! One pass over the history opens a lane for each request and closes it with the answer. What is
-//! open at the end is completed from what the instance waits for.
+//! One pass over the history opens a lane for each request and closes it with the answer. Lanes
+//! that are still open at the end are completed from what the instance waits for.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::instance::InstanceLane;
 use super::{LaneKind, LaneState, Phase, PointKind, Source, Start, Waits, request};
 
-/// The lanes of a history, with what leads from one to the next.
+/// The lanes of a history, and the data that links one to the next.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) drafts: Vec<Draft>,
@@ -40,16 +40,16 @@ pub(super) fn read(source: &Source<'_>) -> Read {
 struct Reader<'a> {
     source: &'a Source<'a>,
     instance: InstanceLane,
-    /// All lanes but that of the instance.
+    /// All lanes except the lane of the instance.
     drafts: Vec<Draft>,
     by_task: HashMap<i32, usize>,
-    /// The lanes of the events of a name in lower case, in the order of their arrival.
+    /// The lanes of events by lower-case name, in the order of arrival.
     by_event: HashMap<String, Vec<usize>>,
     answers: Vec<(usize, usize)>,
     episode: usize,
     /// The episodes that made requests or ended the execution, with their times.
     active: Vec<(usize, Timestamp)>,
-    /// When the orchestrator was last given something.
+    /// When the orchestrator last made progress.
     progress: Timestamp,
     first_at: Timestamp,
     last_at: Timestamp,
@@ -234,7 +234,7 @@ impl<'a> Reader<'a> {
         Read { drafts, answers, started_at, first_at, ended_at, ended_index, last_at }
     }
 
-    /// Marks unread events, and adds those that are awaited.
+    /// Marks unread events, and adds awaited ones.
     fn events_of(&mut self, waits: &Waits, now: Timestamp) {
         let mut unread = HashSet::new();
         for name in waits.unread.iter().rev() {

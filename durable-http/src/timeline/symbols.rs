@@ -33,7 +33,7 @@ impl Symbols {
         char::from_u32(0x2580 + u32::try_from(eighths.clamp(1, 8)).unwrap_or(8))
     }
 
-    /// A text that cannot control a terminal or change the direction of what follows.
+    /// The text without characters that control a terminal or change the direction of what follows.
     pub(super) fn clean(&self, text: &str) -> String {
         let is_plain = |it: char| {
             let changes_direction = matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

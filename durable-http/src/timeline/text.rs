@@ -1,7 +1,7 @@
 //! A timeline as text, for terminals.
 //!
-//! One line for each lane: its name, its bars, and how long it took. It never writes escape
-//! sequences, and what a user named cannot contain any.
+//! Each lane is one line: its name, its bars, and its duration. The text never contains escape
+//! sequences, not even in names that users chose.
 
 use chrono::{FixedOffset, Offset, TimeDelta, Utc};
 use durable::protocol::Timestamp;
@@ -11,10 +11,10 @@ use super::{Lane, LaneKind, LaneState, Timeline};
 
 /// The width of the last column.
 const TOOK: usize = 12;
-/// The fewest columns of the bars.
+/// The minimum number of columns for the bars.
 const BARS_MIN: usize = 16;
 
-/// How a timeline is written as text.
+/// The options of [`text`].
 ///
 /// ```
 /// use durable_http::timeline::TextOptions;
@@ -26,9 +26,9 @@ const BARS_MIN: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TextOptions {
-    /// The columns of a line. Fewer than 48 count as 48.
+    /// The number of columns of a line, at least 48: smaller values count as 48.
     pub width: usize,
-    /// Whether only ASCII is written.
+    /// Whether the text contains only ASCII characters.
     pub ascii: bool,
     /// The time zone of the axis.
     pub offset: FixedOffset,
@@ -42,7 +42,7 @@ impl Default for TextOptions {
 }
 
 impl TextOptions {
-    /// The defaults: 80 columns, with Unicode, in UTC.
+    /// Creates options with the defaults: 80 columns, with Unicode, in UTC.
     ///
     /// ```
     /// let mut options = durable_http::timeline::TextOptions::new();
@@ -54,7 +54,7 @@ impl TextOptions {
     }
 }
 
-/// Writes a timeline as text.
+/// Returns a timeline as text.
 ///
 /// ```
 /// use durable_http::timeline::{TextOptions, Timeline, text};
@@ -204,7 +204,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// How long it took; what it does if that is not over.
+    /// How long the lane took, or what it is doing if it has not ended.
     fn took(&self, lane: &Lane) -> String {
         let Some(took) = lane.took(self.timeline.now) else { return String::new() };
         let took = TimeDelta::from_std(took).unwrap_or(TimeDelta::MAX);
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The name of a lane with what tells it from others.
+/// The name of a lane with what distinguishes it from others of that name.
 fn label(lane: &Lane, depth: usize, symbols: &Symbols) -> String {
     let name = match (&*lane.title(), lane.kind) {
         ("", LaneKind::Timer) => "timer".to_owned(),
@@ -273,7 +273,8 @@ fn longest(lanes: &[Lane], depth: usize, symbols: &Symbols) -> usize {
     lanes.iter().map(length).max().unwrap_or_default()
 }
 
-/// At most this many characters. The middle is left out, because the ends tell names apart.
+/// At most this many characters of a text. The middle is left out, because names differ at their
+/// ends.
 fn cut(text: &str, max: usize, symbols: &Symbols) -> String {
     let count = text.chars().count();
     if count <= max {

@@ -1,4 +1,4 @@
-//! Operations on an instance. Each answers with the instance as it is afterwards.
+//! Operations on an instance. The answer to each is the instance after the operation.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -26,7 +26,7 @@ struct Terminate {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Restart {
-    /// Under a new id, instead of its own.
+    /// Whether to restart under a new id instead of the same one.
     new_instance: bool,
     /// The new id; generated if it is missing.
     id: Option<String>,

@@ -1,4 +1,4 @@
-//! Strict reading of a request's parameters: an unknown or invalid one is an error.
+//! Strict reading of a request's parameters: an unknown or invalid parameter is an error.
 
 use std::time::Duration;
 

@@ -67,7 +67,7 @@ pub(super) async fn list(call: Call) -> Result<Response, Refusal> {
     Ok(list::shown(&call, &items, &page))
 }
 
-/// With what was requested.
+/// A batch with its request.
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     let details = of_path(&call).await?.details().await?;
     let requested: Job = serde_json::from_str(details.input.as_str())
@@ -81,7 +81,7 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     Ok(json::answer(StatusCode::OK, &body))
 }
 
-/// What it has done remains.
+/// Stops a batch. Its effects so far remain.
 pub(super) async fn cancel(call: Call) -> Result<Response, Refusal> {
     let instance = of_path(&call).await?;
     instance.terminate("cancelled").await?;

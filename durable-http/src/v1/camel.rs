@@ -1,8 +1,8 @@
-//! Names in camel case: rewrites the JSON text of a value of the library in one pass, without a tree of
-//! values in between.
+//! Names in camel case: rewrites the JSON text of a value of the library in one pass, without
+//! building a tree of values.
 //!
-//! The functions of this module expect valid JSON. With any other text they return some text, and do not
-//! panic.
+//! The functions of this module expect valid JSON. For any other text, the result is unspecified,
+//! but they do not panic.
 
 use std::borrow::Cow;
 use std::iter;
@@ -18,7 +18,7 @@ pub(super) fn renamed(json: &str) -> String {
     shown
 }
 
-/// As [`renamed`], with only these fields of the object, which are given in camel case.
+/// Like [`renamed`], with only these fields of the object, which are given in camel case.
 pub(super) fn selected(object: &str, wanted: &[&str]) -> String {
     let mut shown = String::from("{");
     for (name, value) in fields(object) {

@@ -1,4 +1,4 @@
-//! Entities, their locks, and signals that are not due.
+//! Entities, their locks, and signals that are not due yet.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -47,7 +47,7 @@ fn filtered(call: &Call) -> Result<EntityQuery, Problem> {
     Ok(find)
 }
 
-/// Entities that a critical section has locked. A page may be empty although more follow.
+/// Entities that a critical section has locked. A page may be empty although more pages follow.
 pub(super) async fn locks(call: Call) -> Result<Response, Refusal> {
     let find = filtered(&call)?.locked().leave_out_state();
     Ok(page(&call, &call.hub().query(&find).await?))
@@ -61,20 +61,21 @@ pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     }
 }
 
-/// What waits in the queue of the entity. A list without pages: the rest comes when these are done.
+/// The queue of the entity. The list has no pages: later requests appear once earlier ones are
+/// handled.
 pub(super) async fn queue(call: Call) -> Result<Response, Refusal> {
     let queue = call.hub().entity_queue(&entity(&call)?, call.limit()?).await?;
     let items: Vec<_> = queue.iter().map(show::camel).collect();
     Ok(json::answer(StatusCode::OK, &Object::new().with("items", &items)))
 }
 
-/// Lets an entity run that is set aside, from the operation that ended the process.
+/// Resumes an entity that is set aside, beginning with the operation that crashed the process.
 pub(super) async fn resume(call: Call) -> Result<Response, Refusal> {
     let was_held = call.hub().resume_entity(&entity(&call)?).await?;
     Ok(json::answer(StatusCode::OK, &Object::new().with("wasSetAside", &was_held)))
 }
 
-/// The same, without that operation.
+/// Like `resume`, but the operation that crashed the process fails.
 pub(super) async fn skip(call: Call) -> Result<Response, Refusal> {
     let was_set_aside = call.hub().skip_operation(&entity(&call)?).await?;
     Ok(json::answer(StatusCode::OK, &Object::new().with("wasSetAside", &was_set_aside)))

@@ -1,4 +1,4 @@
-//! Events as they happen: the history of an instance, and the lifecycle events of the hub.
+//! Live events: the history of an instance, and the lifecycle events of the hub.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -35,8 +35,8 @@ struct OfInstance {
     has_ended: bool,
 }
 
-/// Events from `Last-Event-ID` or `from` on. The header wins, because a client that connects again
-/// sends it with the URL that it was opened with.
+/// Events from `Last-Event-ID` or `from` on. The header takes precedence, because a client that
+/// reconnects sends it along with its original URL.
 pub(super) async fn of_instance(call: Call) -> Result<Response, Refusal> {
     let place = stream::place(&call.app)?;
     let instance = call.instance()?;

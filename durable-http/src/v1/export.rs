@@ -1,4 +1,4 @@
-//! The history of an instance as a file, which is sent by page.
+//! The history of an instance as a file, which is sent page by page.
 //!
 //! Read next: `recorded.rs` (how a history is read while it may change).
 

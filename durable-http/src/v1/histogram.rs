@@ -1,4 +1,5 @@
-//! How many instances were created, or ended, when: counts by status in equal spans of time.
+//! A histogram of the times when instances were created, or ended: counts by status in equal time
+//! spans.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::problem::Problem;
 
 const BUCKETS: usize = 60;
 const BUCKETS_MAX: usize = 1000;
-/// The most instances that are read.
+/// The maximum number of instances that are read.
 const SCANNED_MAX: usize = 100_000;
 const PAGE: usize = 1000;
 
@@ -31,7 +32,7 @@ struct Bucket {
     counts: BTreeMap<String, u64>,
 }
 
-/// By time created; with `by=ended`, those that have ended, by time ended.
+/// By creation time; with `by=ended`, instances that have ended, by the time when they ended.
 pub(super) async fn histogram(call: Call) -> Result<Response, Refusal> {
     let is_by_end = match call.query.get("by") {
         None | Some("created") => false,

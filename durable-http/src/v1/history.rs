@@ -13,14 +13,14 @@ use crate::call::Call;
 use crate::json::{self, Object, with_header};
 use crate::problem::Problem;
 
-/// The events that are in memory at once while children, or events of some kinds, are listed.
+/// The number of events in memory at once while children, or events of some kinds, are listed.
 const EVENTS_AT_ONCE: usize = 256;
-/// The events that such a request reads.
+/// The maximum number of events that such a request reads.
 const EVENTS_MAX: u64 = 16 * 1024;
 
 /// Events from an index on, in either direction, with `from`, `order`, `limit` and `kinds`. With
-/// `kinds`, a request reads a limited part of the history, so a page can have fewer items than `limit`
-/// although there is a next one.
+/// `kinds`, a request reads a limited part of the history, so a page can have fewer items than
+/// `limit` although another page follows.
 pub(super) async fn page(call: Call) -> Result<Response, Refusal> {
     match call.query.get("order") {
         None | Some("asc") => forwards(call).await,
@@ -141,8 +141,9 @@ fn data(kind: &EventKind) -> Box<RawValue> {
     show::renamed(fields)
 }
 
-/// The instances that this one called or started, with `from` and `limit`. A request reads a limited
-/// part of the history, so a page can have fewer items than `limit` although there is a next one.
+/// The instances that this one called or started, with `from` and `limit`. A request reads a
+/// limited part of the history, so a page can have fewer items than `limit` although another page
+/// follows.
 pub(super) async fn children(call: Call) -> Result<Response, Refusal> {
     let (from, limit) = (call.number("from")?.unwrap_or(0) as u64, call.limit()?);
     let (instance, mut items) = (call.instance()?, Vec::new());

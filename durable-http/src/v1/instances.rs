@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::json::{self, with_header};
 use crate::problem::{Code, Problem};
 
-/// With `Prefer: wait=..`, once it has ended or the time has elapsed.
+/// The details of an instance; with `Prefer: wait=..`, once it has ended or the time has elapsed.
 pub(super) async fn details(call: Call) -> Result<Response, Refusal> {
     let details = waited_for(&call).await?;
     let tag = show::tag(&details.status);
@@ -32,8 +32,8 @@ pub(super) async fn pending(call: Call) -> Result<Response, Refusal> {
     Ok(show::answer(StatusCode::OK, &pending))
 }
 
-/// The output itself. An instance without an output is an error, whose `source` says whether the
-/// instance is the reason.
+/// The output itself. If the instance has no output, the answer is an error, whose `source` says
+/// whether the state of the instance is the cause.
 pub(super) async fn output(call: Call) -> Result<Response, Refusal> {
     let details = waited_for(&call).await?;
     let id = &details.status.instance_id;

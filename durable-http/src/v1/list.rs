@@ -12,7 +12,7 @@ use crate::json::{self, Object, with_header};
 use crate::links::encode;
 use crate::problem::Problem;
 
-/// The most instances that are read to count some of them.
+/// The maximum number of instances that a count reads.
 const SCANNED_MAX: usize = 1_000_000;
 
 /// The fields of a status.

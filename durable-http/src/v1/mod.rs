@@ -2,9 +2,10 @@
 //!
 //! Rules:
 //! 1. An error is an RFC 9457 problem. A failed instance is not an error, except in a request for
-//!    its output; then the `source` is `instance`.
-//! 2. An unknown parameter or field of a body is refused.
-//! 3. A list has `items`, `next` and `scanned`. The next page is requested with `after` set to `next`.
+//!    its output, where the `source` of the error is `instance`.
+//! 2. An unknown parameter or body field is refused.
+//! 3. A list has `items`, `next` and `scanned`. The next page is requested with `after` set to
+//!    `next`.
 //!
 //! Read next: `routes/` (the table), `show.rs` (how values are shown), `asked.rs` (how parameters
 //! are read).

@@ -1,4 +1,4 @@
-//! The partitions of a hub that several processes share, as operators see and place them.
+//! The partitions of a hub that several processes share, and the operations to place them.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -23,35 +23,35 @@ struct Freeze {
     reason: Option<String>,
 }
 
-/// A partition of which something stored cannot be read.
+/// A partition some of whose stored data cannot be read.
 pub(super) fn parked(parked: &ParkedPartition) -> Object {
     Object::new().with("partition", &parked.partition.0).with("reason", &parked.reason)
 }
 
-/// A partition that a certain process should own.
+/// A partition that is pinned to a process.
 pub(super) fn pinned(pinned: &PinnedPartition) -> Object {
     Object::new().with("partition", &pinned.partition.0).with("node", &pinned.node)
 }
 
-/// A partition that does not move.
+/// A frozen partition, which stays with its current owner.
 pub(super) fn frozen(frozen: &FrozenPartition) -> Object {
     Object::new().with("partition", &frozen.partition.0).with("reason", &frozen.reason)
 }
 
-/// Lets a process own a partition again that was parked.
+/// Unparks a partition, so that a process can own it again.
 pub(super) async fn retry(call: Call) -> Result<Response, Refusal> {
     let was_parked = call.hub().retry_partition(asked(&call)?).await?;
     Ok(json::answer(StatusCode::OK, &Object::new().with("wasParked", &was_parked)))
 }
 
-/// Names the process that should own a partition, or none.
+/// Pins or unpins a partition.
 pub(super) async fn pin(call: Call) -> Result<Response, Refusal> {
     let (Pin { node }, partition) = (call.body_as()?, asked(&call)?);
     call.hub().pin_partition(partition, node.as_deref()).await?;
     Ok(json::empty(StatusCode::NO_CONTENT))
 }
 
-/// Freezes a partition, or ends that.
+/// Freezes or unfreezes a partition.
 pub(super) async fn freeze(call: Call) -> Result<Response, Refusal> {
     let (Freeze { reason }, partition) = (call.body_as()?, asked(&call)?);
     call.hub().freeze_partition(partition, reason.as_deref()).await?;

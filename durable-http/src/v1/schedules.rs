@@ -21,7 +21,7 @@ use crate::json::{self, with_header};
 use crate::links::encode;
 use crate::problem::Problem;
 
-/// The ticks that the details of a schedule name.
+/// The number of upcoming ticks in the details of a schedule.
 const NEXT_RUNS: usize = 5;
 
 #[derive(Serialize)]

@@ -1,5 +1,5 @@
-//! How values are shown: the names of the library's own fields in camel case, values of users as they
-//! are.
+//! How values are shown: fields of the library's own types have names in camel case, and values of
+//! users are unchanged.
 
 use axum::body::Body;
 use axum::http::header::IF_NONE_MATCH;
@@ -22,7 +22,7 @@ pub(super) fn renamed(json: &str) -> Box<RawValue> {
     raw(camel::renamed(json))
 }
 
-/// As [`camel`], with these fields only.
+/// Like [`camel`], with only these fields.
 pub(super) fn selected(value: &impl Serialize, fields: &[&str]) -> Box<RawValue> {
     raw(camel::selected(&json::text(value), fields))
 }

@@ -18,7 +18,7 @@ use crate::json::{self, Object, with_header};
 use crate::links::encode;
 use crate::problem::{Code, Problem};
 
-/// The tag that keeps the digest of a start with an idempotency key.
+/// The tag that contains the digest of a start with an idempotency key.
 const TAG: &str = "durable.idempotency";
 
 #[derive(Deserialize)]
@@ -121,7 +121,7 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// 201; or with `Prefer: wait=..`, 200 with the ended instance or 202.
+/// Answers 201; or with `Prefer: wait=..`, 200 with the ended instance, or 202.
 async fn finish(
     call: &Call,
     instance: &InstanceHandle,

@@ -1,7 +1,8 @@
 //! Statistics of activities over recent instances: attempts, failures and run times by name.
 //!
-//! They are computed from histories, so they cover the time before the last restart, and need nothing on
-//! the hot path. The cost is bounded by the number of instances and of events that a request reads.
+//! They are computed from histories, so they include the time before the last restart and add no
+//! work to the hot path. The cost is bounded by the number of instances and events that a request
+//! reads.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,7 +18,7 @@ use crate::json::{self, Object};
 use crate::problem::Problem;
 use crate::recorded::{Incomplete, Recorded};
 
-/// The most events that a request reads.
+/// The maximum number of events that a request reads.
 const EVENTS_MAX: u64 = 50_000;
 
 /// The statistics of the newest instances that match the filter, at most `limit`.

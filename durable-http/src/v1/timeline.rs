@@ -13,15 +13,15 @@ use crate::problem::{Code, Problem};
 use crate::recorded::{Incomplete, Recorded};
 use crate::timeline::{LaneKind, Source, Timeline, View, Waits, compute};
 
-/// The most children whose lanes are shown.
+/// The maximum number of children whose lanes are shown.
 const CHILDREN_MAX: usize = 50;
-/// The most events of all these children together.
+/// The maximum number of events of all these children together.
 const CHILD_EVENTS_MAX: u64 = 20_000;
-/// The most bars of a child.
+/// The maximum number of bars of a child.
 const CHILD_BARS_MAX: usize = 200;
-/// How often an instance is read again if it changes during the read.
+/// The maximum number of times that an instance is read again because it changed during the read.
 const READS_MAX: usize = 3;
-/// The most events of a history that is shown.
+/// The maximum number of events of a history that is shown.
 const EVENTS_MAX: u64 = 50_000;
 
 /// With `from`, `to`, `lane`, `lanes`, `failed`, `critical` and `children`.
@@ -64,8 +64,8 @@ async fn of(call: &Call, id: &str, view: &View) -> Result<Timeline, Problem> {
     Ok(compute(&source, view))
 }
 
-/// The history of an instance and what it waits for, as of the same moment. An instance that does not
-/// come to rest has no waits.
+/// The history of an instance and what it waits for, as of the same moment. An instance that keeps
+/// changing has no waits.
 async fn read(
     call: &Call,
     id: &str,
@@ -88,7 +88,7 @@ async fn read(
     }
 }
 
-/// The history, which is refused if it is too long to be in memory as a whole.
+/// The history. A history that is too long to be in memory as a whole is refused.
 async fn history_of(
     instance: &InstanceHandle,
 ) -> Result<(InstanceStatus, Vec<HistoryEvent>), Problem> {

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use super::pause::Pause;
 use super::secret::{InvalidSecret, Secret};
 
-/// The waits before each retry: the example schedule in the section "Deliverability and reliability" of
-/// the Standard Webhooks specification, ten attempts in 75 h 35 min.
+/// The waits before each retry: the example schedule in the section "Deliverability and
+/// reliability" of the Standard Webhooks specification, with ten attempts in 75 h 35 min.
 const RETRIES: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -30,10 +30,10 @@ const RETRIES: [Duration; 9] = [
 /// The time limit of an attempt. Standard Webhooks recommends 15 to 30 s.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The most characters of a label.
+/// The maximum number of characters in a label.
 const LABEL_MAX: usize = 64;
 
-/// A webhook was refused. No text contains the URL or a secret.
+/// The error for a webhook that was refused. Its text contains neither the URL nor a secret.
 ///
 /// ```
 /// use durable_http::{InvalidWebhook, Webhook};
@@ -125,15 +125,16 @@ impl fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    /// Sends all lifecycle events to this URL, signed with this secret, which the receiver knows, too:
-    /// `whsec_` and the base64 of 24 to 64 random bytes.
+    /// Sends all lifecycle events to this URL. The secret signs them and is shared with the
+    /// receiver: `whsec_` and the base64 of 24 to 64 random bytes.
     ///
     /// The label names the webhook in logs and in histories. Deliveries that are pending when the
-    /// program restarts find their webhook by it, so keep it when the URL or the secret changes.
+    /// program restarts find their webhook by its label, so keep the label when the URL or the
+    /// secret changes.
     ///
     /// # Errors
-    /// The label, the URL or the secret is invalid. The scheme of the URL has to be `https`, or `http`
-    /// if its host is `localhost` or a loopback address.
+    /// The label, the URL or the secret is invalid. The scheme of the URL has to be `https`; `http`
+    /// is allowed only for `localhost` and loopback addresses.
     pub fn new(
         label: impl Into<String>,
         url: impl Into<String>,
@@ -149,7 +150,7 @@ impl Webhook {
         Ok(webhook)
     }
 
-    /// Like [`new`](Self::new), but the scheme may be `http` for every host. An attacker in the
+    /// Like [`new`](Self::new), but allows the scheme `http` for every host. An attacker in the
     /// network can then read the events, but cannot forge them.
     ///
     /// # Errors
@@ -192,20 +193,21 @@ impl Webhook {
         Ok(self)
     }
 
-    /// Sends only events that this filter matches.
+    /// Sends only events that match this filter.
     pub fn filter(self, filter: LifecycleFilter) -> Self {
         Self { filter, ..self }
     }
 
-    /// Sets the minimum waits before each retry. If the iterator is empty, a delivery is attempted once.
+    /// Sets the minimum wait before each retry. If the iterator is empty, a delivery is attempted
+    /// once.
     ///
     /// By default, there are nine retries: after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h. This
     /// is the example schedule of the [Standard Webhooks] specification, which recommends exponential
     /// backoff over several days, so that an outage of the receiver over a weekend loses no event.
     ///
-    /// If the response has a `Retry-After` that is longer than the wait, it replaces the wait, up to 24 h.
-    /// Each wait is then extended by a random part of up to 20%, so that deliveries that failed in the
-    /// same outage are not all retried at the same time.
+    /// If a response has a `Retry-After` that is longer than the wait, it replaces the wait, up to
+    /// 24 h. Each wait is then extended by random jitter of up to 20%, so that deliveries that
+    /// failed in the same outage are not all retried at the same time.
     ///
     /// [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability
     ///
@@ -281,9 +283,9 @@ fn is_loopback(host: &str) -> bool {
 /// The webhooks of a hub. Requires the feature `webhooks`.
 ///
 /// Lifecycle events are sent durably, in the form that
-/// [Standard Webhooks](https://www.standardwebhooks.com) defines. Each event that the filter of a webhook
-/// matches starts a delivery in the commit that contains the change, so a crash neither loses an event
-/// nor starts a second delivery. A delivery is repeated until a response has a 2xx status.
+/// [Standard Webhooks](https://www.standardwebhooks.com) defines. Each event that matches the filter
+/// of a webhook starts a delivery in the same commit as the change, so a crash neither loses an
+/// event nor starts a second delivery. A delivery is repeated until a response has a 2xx status.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -303,15 +305,15 @@ fn is_loopback(host: &str) -> bool {
 ///
 /// # Responses
 /// * 2xx: the event is delivered.
-/// * 410: the endpoint is disabled, and its pending and later events are dropped. This outlasts a restart
-///   of the program, and ends when [`enable_webhook`](crate::enable_webhook) is called or the webhook gets
-///   another URL.
-/// * 429, 502, 504, and 503 with `Retry-After`: the delivery is retried, and until then nothing else is
-///   sent to the endpoint, for at most 1 h.
-/// * Any other response, including a redirect, and no response: the delivery is
-///   [retried](Webhook::retries) with the same `webhook-id`, a new timestamp and new signatures. If the
-///   last attempt fails, a `WARN` reports it, and the delivery remains as a failed instance of
-///   `durable.Webhook`. Restart this instance to send the event again.
+/// * 410: the endpoint is disabled, and its pending and later events are dropped. It stays disabled
+///   after a restart of the program, until [`enable_webhook`](crate::enable_webhook) is called or
+///   the webhook gets another URL.
+/// * 429, 502, 504, and 503 with `Retry-After`: the delivery is retried, and until then nothing
+///   else is sent to the endpoint, for at most 1 h.
+/// * Any other response, including a redirect, or no response: the delivery is
+///   [retried](Webhook::retries) with the same `webhook-id`, a new timestamp and new signatures. If
+///   the last attempt fails, this is logged at level `WARN`, and the delivery remains as a failed
+///   instance of `durable.Webhook`. Restart this instance to send the event again.
 #[derive(Clone, Debug)]
 #[must_use = "webhooks do nothing until they are given to a builder"]
 pub struct Webhooks {
@@ -320,7 +322,7 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Collects webhooks for a hub.
+    /// Creates the webhooks of a hub.
     ///
     /// # Errors
     /// Two webhooks have the same label.

@@ -15,7 +15,7 @@ use super::endpoint::Endpoint;
 use super::message;
 use super::schedule;
 
-/// The wait before the next attempt while the program has no webhook of this label.
+/// The wait before the next attempt while the program has no webhook with this label.
 const UNKNOWN_WAIT: Duration = Duration::from_hours(1);
 /// The attempts before such a delivery fails. They take as long as the default retries: 3 days.
 const UNKNOWN_ATTEMPTS: usize = 76;

@@ -27,8 +27,8 @@ impl Endpoint {
     }
 }
 
-/// Enables the endpoint of a webhook that was disabled by a 410. Events from before are not sent. If the
-/// endpoint is enabled, this is a no-op. Requires the feature `webhooks`.
+/// Enables the endpoint of a webhook that was disabled by a 410. Events that were dropped before are
+/// not sent. If the endpoint is enabled, this has no effect. Requires the feature `webhooks`.
 ///
 /// Over HTTP, send the signal `enable` to the entity `durable.WebhookEndpoint` whose key is the label:
 /// `POST /api/v1/entities/durable.WebhookEndpoint/{label}:signal/enable`.

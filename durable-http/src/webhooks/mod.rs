@@ -5,13 +5,12 @@
 //!    one delivery, which is then sent at least once.
 //! 2. The label of a webhook is in histories. Its URL and its secrets are neither in histories nor in
 //!    logs: an activity takes them from the hub's shared state when it sends.
-//! 3. All attempts have the same id. Each has its own timestamp and signatures, because receivers refuse
-//!    timestamps that are older than 5 minutes.
+//! 3. All attempts of a delivery have the same id. Each attempt has its own timestamp and
+//!    signatures, because receivers refuse timestamps that are older than 5 minutes.
 //! 4. A delivery causes no deliveries, because hooks cause no lifecycle events.
 //!
 //! Read next: `config.rs` (the user's settings), `delivery.rs` (the attempts), `schedule.rs` (the
-//! waits between them), `endpoint.rs` (disabled
-//! endpoints).
+//! waits between them), `endpoint.rs` (disabled endpoints).
 
 mod config;
 mod delivery;
@@ -41,11 +40,11 @@ pub use secret::InvalidSecret;
 /// }
 /// ```
 pub trait SendWebhooks {
-    /// Sends the lifecycle events of the hub to these webhooks. Call it once: a second call replaces the
-    /// webhooks of the first, but the hub would still start deliveries to those.
+    /// Sends the lifecycle events of the hub to these webhooks. Call this once: a second call
+    /// replaces the webhooks, but the hub still starts deliveries to those of the first call.
     ///
-    /// The functions of deliveries are registered even with
-    /// [`only_registered`](TaskHubBuilder::only_registered). See [`Webhooks`] for an example.
+    /// Deliveries work even with [`only_registered`](TaskHubBuilder::only_registered). See
+    /// [`Webhooks`] for an example.
     #[must_use = "a builder does nothing until it is opened"]
     fn webhooks(self, webhooks: Webhooks) -> Self;
 

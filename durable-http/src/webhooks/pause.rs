@@ -1,14 +1,15 @@
-//! The pause of an endpoint that answered that it receives too many requests. During a pause, no delivery
-//! sends anything to the endpoint.
+//! The pause of an endpoint that responded that it receives too many requests. During a pause, no
+//! delivery sends anything to the endpoint.
 //!
-//! A pause is in memory only: after a restart of the program, the first response tells again.
+//! A pause is kept only in memory: after a restart of the program, the next response begins it
+//! again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The pause after a response that asks for fewer requests, and not for how long.
+/// The pause after a response that asks for fewer requests but names no time.
 const UNSPECIFIED: Duration = Duration::from_secs(5);
 
 /// The longest pause. The `Retry-After` of one event may be an error of the receiver, and should not
@@ -20,8 +21,8 @@ const MAX: Duration = Duration::from_hours(1);
 pub(super) struct Pause(Arc<Mutex<Option<DateTime<Utc>>>>);
 
 impl Pause {
-    /// Notes a response. Standard Webhooks recommends to throttle requests after 429, 502 and 504; a 503
-    /// counts if it says how long the endpoint is unavailable.
+    /// Notes a response. Standard Webhooks recommends throttling requests after 429, 502 and 504; a
+    /// 503 counts if it says how long the endpoint is unavailable.
     pub(super) fn note(&self, status: u16, retry_after: Option<Duration>, now: DateTime<Utc>) {
         let pause = match status {
             429 | 502 | 504 => retry_after.unwrap_or(UNSPECIFIED),

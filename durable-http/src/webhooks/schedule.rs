@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 /// Jitter extends a wait by at most this many thousandths.
 const JITTER: u128 = 200;
 
-/// The longest `Retry-After` that is honoured. A longer one, which may be an error of the receiver, would
-/// delay the delivery beyond the schedule.
+/// The longest `Retry-After` that is honored. A longer one, which may be an error of the receiver,
+/// would delay the delivery beyond the schedule.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// The wait after this attempt, in milliseconds.

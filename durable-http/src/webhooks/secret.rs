@@ -11,7 +11,7 @@ const PREFIX: &str = "whsec_";
 /// The valid lengths of a secret in bytes.
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// A secret of a webhook was refused. The error does not contain the secret.
+/// The error for a webhook secret that was refused. It does not contain the secret.
 ///
 /// ```
 /// use durable_http::{InvalidSecret, InvalidWebhook, Webhook};

@@ -13,10 +13,10 @@ const UNITS: [(&str, u128); 5] = [
     ("h", 3_600_000_000_000),
     ("d", 86_400_000_000_000),
 ];
-/// How many decimals are read.
+/// The maximum number of decimals that are read.
 const DECIMALS_MAX: u32 = 9;
 
-/// What is wrong with a duration.
+/// The ways in which a duration can be wrong.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     NotATime,

@@ -31,7 +31,7 @@ impl Given {
         Ok(Self { path, name, value: Value::parse(meta)? })
     }
 
-    /// Where a wrong value is reported: at the value, or at the name if there is none.
+    /// The tokens at which a wrong value is reported: the value, or the name if there is no value.
     pub(super) fn wrong(&self) -> TokenStream {
         match &self.value {
             Value::Is(value) => value.to_token_stream(),
@@ -156,7 +156,7 @@ impl Given {
         None
     }
 
-    /// A whole number of at least 1; `why` it cannot be 0.
+    /// A whole number of at least 1; `why` explains why it cannot be 0.
     pub(super) fn whole(&self, example: &str, why: &str, errors: &mut Errors) -> Option<u32> {
         if let Some(Expr::Lit(ExprLit { lit: Lit::Int(number), .. })) = self.expr()
             && let Ok(number @ 1..) = number.base10_parse()

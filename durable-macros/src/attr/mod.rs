@@ -36,7 +36,7 @@ pub(crate) struct Options {
     pub(crate) defaults: CallDefaults,
 }
 
-/// The options of a call that does not override them.
+/// Default options of calls, which a call can override.
 #[derive(Default)]
 pub(crate) struct CallDefaults {
     retry: Option<Policy>,
@@ -46,7 +46,7 @@ pub(crate) struct CallDefaults {
 }
 
 impl CallDefaults {
-    /// The options that are given, in generated code; none if none is given.
+    /// The given options in generated code; `None` if no options are given.
     pub(crate) fn expand(&self) -> Option<TokenStream> {
         let private = private(Span::call_site());
         let some = |value: TokenStream| quote!(::core::option::Option::Some(#value));
@@ -74,7 +74,7 @@ impl CallDefaults {
 }
 
 impl Options {
-    /// Reads the options, and adds what is wrong with them to `errors`.
+    /// Reads the options, and reports errors in them to `errors`.
     pub(crate) fn parse(kind: Kind, tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         if let Ok(text) = syn::parse2::<LitStr>(tokens.clone()) {

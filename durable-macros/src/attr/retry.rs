@@ -39,7 +39,7 @@ struct Fields {
 }
 
 impl Policy {
-    /// Reads the options of `retry`, and adds what is wrong with them to `errors`.
+    /// Reads the options of `retry`, and reports errors in them to `errors`.
     pub(super) fn parse(given: &Given, errors: &mut Errors) -> Option<Self> {
         let Value::List(tokens) = &given.value else {
             errors.on(given.wrong(), format!("`retry` needs options; write {EXAMPLE}"));

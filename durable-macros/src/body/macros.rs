@@ -98,9 +98,9 @@ impl Body<'_> {
             .then(|| quote!(#(#attributes)* if !#krate::__private_0_1::is_replaying() { #mac; }))
     }
 
-    /// Replaces `futures::join!`, which was rejected, by its counterpart in `durable`, because
-    /// calls are not futures, which would be a second error. The path is kept, so that its `use` is
-    /// not reported as unused.
+    /// Replaces `futures::join!`, which was rejected, by its counterpart in `durable`. Otherwise
+    /// there would be a second error, because calls are not futures. The path is kept, so that its
+    /// `use` is not reported as unused.
     pub(super) fn make_ours(&mut self, path: &[String], expr: &mut Expr) {
         let ours = match path.last().map(String::as_str) {
             Some("join") => "join",

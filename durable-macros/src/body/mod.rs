@@ -1,4 +1,4 @@
-//! The body of a function that is replayed: its awaits checked by type, its rules by name.
+//! The body of a function that is replayed: its awaits are checked by type, its names by the rules.
 //!
 //! Every `E.await` becomes `check(E).await`, where `check` is an identity function with the bound
 //! `Durable`, so that awaiting anything else is a compile error at the user's expression. `async`
@@ -96,7 +96,7 @@ struct Body<'a> {
     locks: Locks,
     /// The rejected entries of the table that are reported only once.
     reported: BTreeSet<&'static str>,
-    /// How many errors were found so far.
+    /// The number of errors so far.
     refused: usize,
     /// Whether an `async` closure was rejected, so that awaits of it are not reported again.
     blind: bool,

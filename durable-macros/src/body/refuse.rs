@@ -152,8 +152,8 @@ fn is_of_type(broken: &Broken) -> bool {
     [rules::UNORDERED.code, rules::LOCK.code].contains(&broken.rule.code)
 }
 
-/// The rule about types that a type inside an alias breaks, and the name of the type. An alias often
-/// names the error of a client, which does no harm.
+/// The rule about types that a type inside an alias breaks, and the name of the type. An alias
+/// often names the error of a client, which is harmless.
 fn in_alias(uses: &Uses, path: &[String], depth: usize) -> Option<(Broken, String)> {
     let (scope, types) = uses.alias(path).filter(|_| depth > 0)?;
     types.iter().find_map(|inner| {

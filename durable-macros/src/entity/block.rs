@@ -17,10 +17,10 @@ use crate::uses::Uses;
 
 pub(super) struct Block<'a> {
     pub(super) item: &'a ItemImpl,
-    /// The name of the type; none if it has no name.
+    /// The name of the type; `None` if it has no name.
     pub(super) ident: Option<&'a Ident>,
     pub(super) operations: Vec<Operation<'a>>,
-    /// What the names in it mean.
+    /// The meaning of the names in the block.
     pub(super) uses: Rc<Uses>,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Operation<'a> {
         self.item.sig.ident.unraw().to_string()
     }
 
-    /// Whether it only reads the state.
+    /// Whether the operation only reads the state.
     pub(super) fn reads(&self) -> bool {
         matches!(self.receiver.kind, ReceiverKind::Reference(_, _, None))
     }

@@ -9,7 +9,7 @@
 //! impl Entity, EntityBody for Name     name, handle, state, how it runs
 //! submit!                              the registration
 //! ```
-//! If a rule is broken, the same names are generated without behaviour, so that callers compile.
+//! If a rule is broken, the same names are generated without behavior, so that callers compile.
 //! Each bound on a user's type is in one place (`codec`, `initial`, `RUN` of the state; `__inputs`
 //! and `codecs` of an operation), so that a missing derive is one error.
 
@@ -37,7 +37,7 @@ struct Expansion<'a> {
     /// The type.
     entity: Type,
     ident: &'a Ident,
-    /// Without duplicates, except those with `cfg` conditions.
+    /// The operations without duplicates, except those with `cfg` conditions.
     operations: Vec<&'a Operation<'a>>,
     is_broken: bool,
 }
@@ -356,7 +356,7 @@ impl Expansion<'_> {
         common::entry((name, self.ident.span(), code_hash), &body)
     }
 
-    /// How the runtime runs it.
+    /// The code that runs the entity.
     fn body(&self, initial: Option<&syn::Path>) -> TokenStream {
         let (private, entity) = (private(Span::call_site()), &self.entity);
         let initial = match initial {

@@ -118,7 +118,7 @@ fn entity(function: &Function<'_>, entry: &TokenStream) -> TokenStream {
     }
 }
 
-/// How the runtime runs it.
+/// The code that runs the function.
 fn runs(function: &Function<'_>, inputs: &Inputs<'_>) -> TokenStream {
     let ident = &function.item.sig.ident;
     let private = private(Span::call_site());

@@ -45,7 +45,8 @@ pub(super) fn check_name(name: Option<&LitStr>, errors: &mut Errors) {
     errors.on(literal, message);
 }
 
-/// Whether this is the `impl` of a trait, which is reported and not checked further.
+/// Whether the block implements a trait. If so, this is reported and the block is not checked
+/// further.
 fn check_trait(block: &Block<'_>, errors: &mut Errors) -> bool {
     let Some((path, _)) = &block.item.trait_ else { return false };
     let entity = block.ident.map_or_else(|| "..".to_owned(), ToString::to_string);
@@ -134,7 +135,7 @@ fn check_names(block: &Block<'_>, errors: &mut Errors) {
     }
 }
 
-/// Whether it has a `cfg` condition.
+/// Whether the operation has a `cfg` condition.
 pub(super) fn is_conditional(operation: &Operation<'_>) -> bool {
     operation.item.attrs.iter().any(is_condition)
 }

@@ -12,7 +12,7 @@ use crate::ast::{Function, Kind, Output, Parameter, Passing, Role, last_name};
 use crate::paths::{self, Crate, private};
 use crate::syntax::ends;
 
-/// The name of a parameter in the constructor; none if it is not part of the call.
+/// The name of a parameter in the constructor; `None` if it is not part of the call.
 pub(crate) fn name(index: usize, parameter: &Parameter<'_>) -> Option<Ident> {
     match (&parameter.role, &*parameter.argument.pat) {
         (Role::Input(_), Pat::Ident(pattern)) => Some(pattern.ident.clone()),
@@ -97,7 +97,7 @@ impl<'a> Inputs<'a> {
     }
 
     /// The owned types of the parameters of a call: one as itself, several as a tuple. The span is
-    /// that of the first type, where errors are reported, for example that it is private.
+    /// that of the first type, where errors such as a private type are reported.
     pub(super) fn owned(&self) -> TokenStream {
         let span = self.stored.first().map_or_else(Span::call_site, |ty| ends(ty).0);
         let owned = |part: &Part<'_>| match part.passing {
@@ -115,7 +115,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// The only place with bounds on the types of parameters.
+    /// The codecs of the parameters. Only this code has bounds on the types of parameters.
     pub(crate) fn codecs(&self) -> Option<TokenStream> {
         let (stored, private) = (&self.stored, private(Span::call_site()));
         self.has_codecs().then(|| {
@@ -185,7 +185,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Reads the input, and begins to run the body with it.
+    /// Reads the input, and starts the body with it.
     fn run(&self) -> TokenStream {
         let (reads, states) = (self.reads(), self.finds());
         let (function, private) = (self.function, private(Span::call_site()));
@@ -262,7 +262,7 @@ impl<'a> Inputs<'a> {
         quote_spanned!(span=> #private::#finish::<#owner>(#result))
     }
 
-    /// Reads the input, if its parts are known.
+    /// Reads the input, if the types of its parts are known.
     fn reads(&self) -> TokenStream {
         if self.function.kind == Kind::Entity || self.parts.is_empty() {
             return TokenStream::new();
@@ -375,8 +375,8 @@ pub(crate) fn runnable(entity: &Type) -> TokenStream {
 }
 
 impl Passing<'_> {
-    /// Whether a last parameter may be missing: it is `None` in an input that was stored before it
-    /// was added.
+    /// Whether a parameter at the end may be missing: if the input was stored before the parameter
+    /// was added, it is `None`.
     fn is_option(&self) -> bool {
         match self {
             Self::Value(ty) | Self::Reference(ty) => {

@@ -99,7 +99,7 @@ pub(crate) const GLOBS: &[(&str, &[&str])] = &[
 pub(crate) const REACHED: [&Rule; 8] =
     [&CLOCK, &RANDOM_ID, &SLEEP, &THREAD, &IO, &ENVIRONMENT, &PRINT, &RANDOM];
 
-/// Methods that break a rule whatever they are called on.
+/// Methods that break a rule, whatever type they are called on.
 pub(crate) const METHODS: &[(&Rule, &[&str])] = &[
     (&THREAD, &["par_bridge", "par_chunks", "par_iter", "par_iter_mut", "into_par_iter"]),
     (&IO, &["to_socket_addrs"]),
@@ -154,7 +154,7 @@ pub(crate) const LAZY: &[&str] = &[
 ];
 
 /// Methods of a context, a call or an operation that advance the numbering of what is recorded, so
-/// that skipping one shifts everything after it. `ctx.start(..)` is another one.
+/// that skipping one of them shifts everything after it. `ctx.start(..)` is another such method.
 pub(crate) const ADVANCING: &[&str] = &[
     "clear_custom_status",
     "new_guid",

@@ -9,8 +9,8 @@ use crate::rules::{
 ///
 /// A path in a function is first resolved through the `use`s of its file, then compared. An entry
 /// `a::b` matches `a::b` and every longer path. An entry `a|b::c` stands for `a::b::c`, and also
-/// matches `b::c` anywhere in a path of a crate that [`is_known`](super::is_known). It matches
-/// `b::c` at the beginning of a path, too, if no `use` imports `b`, unless `b` may be a name of the
+/// matches `b::c` anywhere in a path of a crate that [`is_known`](super::is_known). If no `use`
+/// imports `b`, it also matches `b::c` at the beginning of a path, unless `b` may be a name of the
 /// user.
 pub(crate) const PATHS: &[(&Rule, &[&str])] = &[
     (&EXIT, &["std|process::exit", "std|process::abort"]),

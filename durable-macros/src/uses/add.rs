@@ -1,4 +1,4 @@
-//! What the items of a module or a block define and bring in.
+//! What the items of a module or a block define and import.
 
 use std::rc::Rc;
 

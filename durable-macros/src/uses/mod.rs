@@ -28,13 +28,14 @@ pub(crate) struct Uses {
     globs: Vec<Vec<String>>,
     /// Inline modules.
     modules: BTreeMap<String, Rc<Uses>>,
-    /// What the bodies of functions without our attributes, constants and macros (with a `!`) name.
+    /// The names in the bodies of functions without our attributes, of constants, and of macros
+    /// (with a `!`).
     bodies: BTreeMap<String, Rc<Body>>,
-    /// Activities. Only the runtime calls their bodies.
+    /// Activities. Their bodies are called only by the runtime.
     activities: BTreeSet<String>,
     /// Constants that are always `true`.
     truths: BTreeSet<String>,
-    /// What contains the function, if not a module.
+    /// The item that contains the function, if it is not a module.
     pub(crate) place: Option<Place>,
     /// The parent module.
     pub(crate) outside: Option<Rc<Uses>>,
@@ -42,7 +43,7 @@ pub(crate) struct Uses {
     pub(crate) file: Option<Rc<Uses>>,
 }
 
-/// What contains a function.
+/// An item that contains a function.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     Trait,
@@ -84,7 +85,7 @@ impl Uses {
         both
     }
 
-    /// Whether there are no names.
+    /// Whether no names are known.
     fn is_empty(&self) -> bool {
         let Self { known, own, statics, globs, modules, bodies, .. } = self;
         let Self { aliases, activities, truths, place, outside: _, file: _, .. } = self;
@@ -140,7 +141,7 @@ impl Uses {
         activity.last().filter(|_| is_one).cloned()
     }
 
-    /// Whether a path leads to one of the names `among` those of this file.
+    /// Whether a path leads to a name of this file that is in the set `among`.
     fn has(&self, path: &[String], among: fn(&Self) -> &BTreeSet<String>, depth: usize) -> bool {
         if let Some((place, rest)) = self.place(path) {
             return depth > 0 && place.has(rest, among, depth - 1);
@@ -211,7 +212,7 @@ impl Uses {
         place.map(|place| (place, rest))
     }
 
-    /// The full path; none if the name is defined by the user.
+    /// The full path; `None` if the user defines the name.
     pub(crate) fn resolve(&self, path: &Path) -> Option<Vec<String>> {
         self.resolve_names(self.without_self(segments(path)), 8)
     }

@@ -1,4 +1,4 @@
-//! Which types of a signature are those of the libraries, and which are the user's own.
+//! Which types in a signature belong to the libraries, and which are the user's own.
 
 use std::rc::Rc;
 
@@ -6,7 +6,7 @@ use syn::Path;
 
 use super::{Uses, segments};
 
-/// How many aliases and imports are followed.
+/// The maximum number of aliases and imports that are followed.
 const DEPTH: usize = 4;
 
 impl Uses {

@@ -20,12 +20,12 @@ pub(super) struct Asks {
     last: AsyncMutex<u64>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 type Outcome = Arc<OnceLock<Result<(), StoreError>>>;
 
-/// Queues requests, unless they are known. If only the answering side has named a request so far,
-/// this node is recorded as the one that asks; and if the request is already answered, the answer
-/// is queued. Requests to parked partitions are not queued; these partitions are returned.
+/// Queues requests, unless they are known. If only the answering node has recorded a request so
+/// far, this node is recorded as the one that asks; and if the request is already answered, the
+/// answer is queued. Requests to parked partitions are not queued; these partitions are returned.
 const ASK: &str = "
     WITH parked AS (
         SELECT id, broken FROM partition
@@ -44,7 +44,8 @@ const ASK: &str = "
             FROM asked WHERE state <> 1)
     SELECT id, broken FROM parked";
 
-/// Removes requests of a node. One that is answered is removed when the node has received its answer.
+/// Removes requests of a node. An answered request is removed when the node has received its
+/// answer.
 const WITHDRAW: &str = "
     WITH gone AS (
         DELETE FROM request WHERE id = ANY($1::uuid[]) AND node = $2 AND state < 2 RETURNING key)
@@ -83,7 +84,8 @@ impl PostgresStore {
         outcome_of(request, &written)
     }
 
-    /// Writes requests, except those to parked partitions, which it returns with the reasons.
+    /// Writes requests, except those to parked partitions. Returns these partitions, with the
+    /// reasons.
     async fn write_requests(
         &self,
         me: &Identity,
@@ -114,7 +116,7 @@ impl PostgresStore {
 /// The numbers of parked partitions, with the reasons.
 type Parked = BTreeMap<i32, String>;
 
-/// What became of a request in a batch.
+/// The outcome of a request in a batch.
 fn outcome_of(
     request: &ClusterRequest,
     written: &Result<Parked, StoreError>,

@@ -14,11 +14,11 @@ use crate::PostgresStore;
 use crate::owned::Owned;
 use crate::read::{self, OfPartitions};
 
-/// The number of calls between two searches for what other nodes have left behind.
+/// The number of calls between two searches for leftovers of other nodes.
 const CLEAN_EVERY: u64 = 60;
 
-/// The partitions whose rows have not changed since they were read. A row that a commit has locked
-/// is left out, because its owner is alive after all.
+/// Claims the partitions whose rows have not changed since they were read. A row that a commit has
+/// locked is left out, because its owner is still alive.
 const CLAIM: &str = "
     WITH free AS (
         SELECT p.id FROM partition p JOIN unnest($1::int4[], $2::int8[]) o(id, epoch)
@@ -27,7 +27,7 @@ const CLAIM: &str = "
     UPDATE partition p SET owner = $3, epoch = p.epoch + 1, claimed_at = now()
         FROM free WHERE p.id = free.id RETURNING p.id, p.epoch";
 
-/// Nodes that left long ago. Nodes that own a partition are kept.
+/// Deletes nodes that left long ago. Nodes that own a partition are kept.
 const FORGET_NODES: &str = "
     WITH gone AS (
         DELETE FROM node WHERE seen_at < now() - greatest(interval '1 minute', 6 * lease)
@@ -35,7 +35,7 @@ const FORGET_NODES: &str = "
     UPDATE hub SET clock = greatest(hub.clock, (SELECT max(clock) FROM gone))
         WHERE EXISTS (SELECT 1 FROM gone)";
 
-/// Streams from which everything has been received.
+/// Deletes streams from which everything has been received.
 const FORGET_STREAMS: &str = "
     DELETE FROM stream s WHERE NOT EXISTS (SELECT 1 FROM node WHERE id = s.node) AND NOT EXISTS (
         SELECT 1 FROM (
@@ -44,14 +44,14 @@ const FORGET_STREAMS: &str = "
         WHERE EXISTS (SELECT 1 FROM outbox
             WHERE key > prefix AND key < prefix || '\\xffffffffffffffffff'::bytea))";
 
-/// Requests that no client waits for any more.
+/// Deletes requests that no client waits for any more.
 const FORGET_REQUESTS: &str = "
     WITH gone AS (
         DELETE FROM request r WHERE at < now() - interval '10 minutes'
             AND NOT EXISTS (SELECT 1 FROM node WHERE id = r.node) RETURNING key)
     DELETE FROM outbox WHERE key = ANY(ARRAY(SELECT key FROM gone WHERE key IS NOT NULL))";
 
-/// Answers to nodes that have left.
+/// Deletes answers to nodes that have left.
 const FORGET_ANSWERS: &str = "
     DELETE FROM outbox WHERE key >= '\\xffff'::bytea
         AND NOT EXISTS (SELECT 1 FROM node WHERE uuid_send(id) = substring(outbox.key FROM 3 FOR 16))";
@@ -85,7 +85,7 @@ impl PostgresStore {
         Ok(assignment)
     }
 
-    /// Remembers which nodes to wake, and occasionally looks for rows of nodes that have left.
+    /// Remembers which nodes to wake, and occasionally deletes rows of nodes that have left.
     async fn remember_view(
         &self,
         view: &View,
@@ -190,8 +190,8 @@ impl PostgresStore {
     }
 }
 
-/// Adds the rows that were found to their partitions. A partition with an unreadable row is claimed
-/// nevertheless, so that its owner can park it.
+/// Adds the rows that were found to their partitions. A partition with an unreadable row is
+/// nevertheless claimed, so that its owner can park it.
 fn fill<T>(
     loaded: &mut BTreeMap<PartitionId, Owned>,
     found: OfPartitions<T>,

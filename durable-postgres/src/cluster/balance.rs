@@ -1,4 +1,4 @@
-//! Which node should own which partition. Every node computes the same from the same rows.
+//! Which node should own which partition. Every node computes the same result from the same rows.
 //!
 //! A partition stays where it is unless its node has more than its share. So a node that joins
 //! takes over partitions, a node that leaves hands its partitions on, and no other partitions move.
@@ -17,12 +17,12 @@ pub(super) struct Place {
     pub(super) owner: Option<Uuid>,
     /// The node that it is pinned to, if that node is alive.
     pub(super) pin: Option<Uuid>,
-    /// It must not be moved.
+    /// Whether the partition must not be moved.
     pub(super) is_fixed: bool,
 }
 
 impl Place {
-    /// Whether its owner does not depend on balance.
+    /// Whether the owner of the partition does not depend on balance.
     fn is_settled(&self) -> bool {
         self.is_fixed || self.pin.is_some()
     }
@@ -65,7 +65,7 @@ pub(super) fn wanted(nodes: &[Uuid], places: &[Place]) -> BTreeMap<PartitionId, 
     wanted
 }
 
-/// How many of the open partitions each node should own.
+/// The number of open partitions that each node should own.
 fn shares<'a>(
     nodes: &[Uuid],
     settled: impl Iterator<Item = &'a Uuid>,

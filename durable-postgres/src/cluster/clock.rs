@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub(crate) struct Clock(AtomicU64);
 
-/// More numbers than all nodes together use between two renewals of a node.
+/// More numbers than all nodes together use between two renewals.
 const RESERVE: u64 = 1 << 32;
 
 impl Clock {

@@ -58,20 +58,20 @@ pub(crate) struct Nodes {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) id: Uuid,
-    /// The stream of what its commits send.
+    /// The stream of the messages that its commits send.
     pub(crate) commits: u64,
     /// The stream of its requests.
     asks: u64,
     node: Node,
 }
 
-/// The other nodes, as they were when they were last read.
+/// The other nodes, as of the last read.
 #[derive(Debug, Default)]
 struct Known {
     owners: BTreeMap<PartitionId, Uuid>,
-    /// Without this one.
+    /// The ids of the other nodes, without this one.
     others: Vec<Uuid>,
-    /// How often this node has renewed its lease and read the others.
+    /// The number of times that this node has renewed its lease and read the others.
     looks: u64,
 }
 

@@ -1,7 +1,7 @@
-//! What other nodes have queued for this one.
+//! Receives what other nodes have queued for this one.
 //!
-//! One statement reads for all targets of the node, so that a node that sees a message also sees
-//! everything that was committed before it. Messages are put in the order of their numbers: a
+//! One statement reads the rows for all targets of the node, so that a node that sees a message
+//! also sees everything that was committed before it. Messages are sorted by their numbers: a
 //! message has a greater number than its causes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,7 +20,7 @@ use crate::error::{chain, in_row};
 use crate::owned::Owned;
 use crate::{PostgresStore, keys};
 
-/// How many rows of a stream are read at once for a target.
+/// The maximum number of rows of a stream that are read at once for a target.
 const AT_ONCE: i64 = 500;
 
 /// The first and the longest pause between two reads, with and without wake-ups.
@@ -28,10 +28,10 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX_LISTENING: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// How many answers are kept until they are deleted.
+/// The maximum number of answers that are kept until they are deleted.
 const ANSWERED_MAX: usize = 1_000;
 
-/// What this node has received.
+/// The state of this node as a receiver.
 #[derive(Debug)]
 pub(super) struct Incoming {
     /// The streams that are known.
@@ -40,7 +40,7 @@ pub(super) struct Incoming {
     marks: HashMap<u64, u64>,
     /// Answers that were received and are still stored.
     answered: Vec<(Vec<u8>, Uuid)>,
-    /// When to read again, and after which pause.
+    /// When to read again.
     look_at: Instant,
     pause: Duration,
     /// The partitions of the last read.
@@ -50,7 +50,7 @@ pub(super) struct Incoming {
 /// A row of the outbox.
 struct Queued {
     key: Vec<u8>,
-    /// `None` for this node.
+    /// The partition; `None` for this node.
     target: Option<PartitionId>,
     stream: u64,
     number: u64,
@@ -63,7 +63,7 @@ enum Content {
     Unreadable(StoreError),
 }
 
-/// For each stream, all rows of a target that come after a mark. The streams that this node does not
+/// For each stream, all rows of a target that come after a mark. Streams that this node does not
 /// know yet are read from the start.
 const READ: &str = "
     WITH known AS (SELECT * FROM unnest($1::bytea[], $2::bytea[]) k(low, high)),
@@ -92,7 +92,7 @@ impl Default for Incoming {
 }
 
 impl Incoming {
-    /// Takes a row that is addressed to this node, which is an answer.
+    /// Takes a row that is addressed to this node. Such a row is an answer.
     fn take_answer(&mut self, row: Queued) -> Option<(RequestId, String)> {
         let Queued { key, stream, number, content, .. } = row;
         self.marks.insert(stream, number);
@@ -309,8 +309,9 @@ impl PostgresStore {
     }
 }
 
-/// If too many messages have smaller numbers, messages with greater numbers wait for the next read.
-/// Also returns whether there is more to read.
+/// Returns the highest number up to which messages are delivered. If not all rows of a stream were
+/// read, messages with greater numbers wait for the next read. Also returns whether there is more
+/// to read.
 fn horizon(rows: &[Queued]) -> (u64, bool) {
     let mut streams: HashMap<(Option<PartitionId>, u64), (i64, u64)> = HashMap::new();
     for row in rows {

@@ -14,16 +14,16 @@ use crate::PostgresStore;
 #[derive(Debug)]
 pub(super) struct Other {
     pub(super) name: String,
-    /// It can own partitions: it is not a client, it renews its row, and its process has not
-    /// visibly ended.
+    /// Whether the node can own partitions: it is not a client, it renews its row, and its process
+    /// has not visibly ended.
     pub(super) is_worker: bool,
-    /// It has been alive for long enough that partitions may be moved to it.
+    /// Whether the node has been alive for long enough that partitions may be moved to it.
     pub(super) is_stable: bool,
-    /// Its partitions may be claimed.
+    /// Whether the partitions of the node may be claimed.
     has_lost: bool,
 }
 
-/// The other nodes, as they were when this one was renewed.
+/// The other nodes, as of the last renewal of this node.
 #[derive(Debug)]
 pub(super) struct View {
     pub(super) others: BTreeMap<Uuid, Other>,
@@ -37,11 +37,11 @@ pub(super) struct Found {
     pub(super) owner: Option<Uuid>,
     pub(super) pin: Option<String>,
     pub(super) is_fixed: bool,
-    /// Why it is frozen, if it is.
+    /// Why the partition is frozen, if it is.
     pub(super) frozen: Option<String>,
-    /// Why it is parked, if it is.
+    /// Why the partition is parked, if it is.
     pub(super) broken: Option<String>,
-    /// It was claimed long enough ago that it may be moved again.
+    /// Whether the partition was claimed long enough ago that it may be moved again.
     pub(super) is_stable: bool,
 }
 

@@ -1,9 +1,9 @@
 //! How nodes wake each other: one connection listens for notifications and sends them. It also
 //! holds the lock that shows the others that this process is alive.
 //!
-//! A wake-up only says that something may have arrived. If one is lost, the node finds out at its
-//! next read. No wake-up is sent within a commit, because commits that notify would wait for each
-//! other.
+//! A wake-up only says that something may have arrived. If a wake-up is lost, the node finds out at
+//! its next read. No wake-up is sent within a commit, because commits that notify would wait for
+//! each other.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use crate::connect::{self, Connection, Notified};
 use crate::error::failed;
 use crate::options::PostgresOptions;
 
-/// The shortest time between two notifications that are sent.
+/// The shortest time between two outgoing notifications.
 const SEND_EVERY: Duration = Duration::from_millis(2);
 
 /// How often the connection is checked while nothing is sent.
@@ -30,7 +30,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// The payload of a notification that partitions have become free.
 const FREE: &str = "free";
 
-/// What a node has been woken for.
+/// The reasons why a node has been woken.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signals {
     /// Something may have arrived.
@@ -179,7 +179,7 @@ async fn listen(client: &Connection, node: Uuid) -> Result<(), StoreError> {
 pub(super) const NOTIFY: &str =
     "SELECT pg_notify(c, p) FROM unnest($1::text[], $2::text[]) n(c, p)";
 
-/// The channels of nodes, and what to send there.
+/// The channels of nodes, and the payload for each.
 pub(super) fn channels(nodes: &BTreeMap<Uuid, bool>) -> (Vec<String>, Vec<&'static str>) {
     nodes.iter().map(|(node, free)| (channel(*node), if *free { FREE } else { "" })).unzip()
 }

@@ -1,5 +1,5 @@
-//! Commits with certain outcomes: after a broken connection it looks, and sends the group again if it
-//! was not written, until it knows.
+//! Commits with certain outcomes: after a broken connection, the committer looks up whether the
+//! group was written, and sends it again if not, until the outcome is known.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +17,15 @@ use crate::sessions::{self, Sessions};
 #[derive(Debug)]
 pub(crate) struct Committer {
     lane: Option<Lane>,
-    /// The next commit.
+    /// The mark of the next commit.
     mark: Mark,
 }
 
-/// What became of a group whose outcome was unknown.
+/// The fate of a group whose outcome was unknown.
 enum Fate {
     Committed,
     NotCommitted,
-    /// Another owner has claimed a partition, so the group is not there and never will be.
+    /// Another owner has claimed a partition, so the group was not written and never will be.
     Fenced,
 }
 
@@ -34,7 +34,7 @@ impl Committer {
         Self { lane: None, mark: Mark::first() }
     }
 
-    /// Writes a group. It returns once the outcome is certain, or once the store was told to give up.
+    /// Writes a group. Returns once the outcome is certain, or once the store was told to give up.
     pub(crate) async fn commit(
         &mut self,
         sessions: &Sessions,
@@ -114,7 +114,7 @@ impl Committer {
         }
     }
 
-    /// Whether the group of the present mark was written.
+    /// Whether the group with the current mark was written.
     async fn fate(&self, sessions: &Sessions, commit: &Commit) -> Result<Fate, StoreError> {
         // The server continues a transaction even if its client has disconnected. This waits for
         // it. If a later owner is found here, then no such transaction can be written any more.
@@ -133,7 +133,7 @@ impl Committer {
         Ok(if fenced { Fate::Fenced } else { Fate::NotCommitted })
     }
 
-    /// The error for the point of the contract that a refused commit violates.
+    /// The error for the point of the store's contract that a refused commit violates.
     pub(crate) async fn why(
         &self,
         sessions: &Sessions,
@@ -155,14 +155,14 @@ impl Committer {
 }
 
 impl Mark {
-    /// The first of a lane that did not exist before.
+    /// The first mark of a new lane.
     fn first() -> Self {
         let [lane @ .., _, _, _, _, _, _, _, _] = *Uuid::new_v4().as_bytes();
         Self { lane: i64::from_be_bytes(lane), number: 1 }
     }
 }
 
-/// The epoch of each partition that a commit names, by a statement that takes their ids.
+/// The epoch of each partition that a commit names, read by a statement that takes their ids.
 async fn epochs(
     sessions: &Sessions,
     select: &'static str,
@@ -178,7 +178,7 @@ async fn epochs(
     })
 }
 
-/// Says that a commit may have been written, which is no transient error.
+/// An error that says that a commit may have been written; it is not transient.
 fn unknown(error: StoreError) -> StoreError {
     StoreError::backend(LOOK, error)
 }

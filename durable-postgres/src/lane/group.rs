@@ -1,4 +1,4 @@
-//! A commit as the arrays that its statements take.
+//! A commit as the arrays that its statements take as parameters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,38 +9,38 @@ use uuid::Uuid;
 use crate::owned::{self, AllOwned, ListChanges};
 use crate::{blocks, keys};
 
-/// A commit in the form in which it is sent.
+/// A commit in the form that is sent.
 #[derive(Debug, Default)]
 pub(crate) struct Group<'a> {
     pub(super) partitions: Vec<i32>,
     pub(super) epochs: Vec<i64>,
-    /// The episodes: in each round at most one of an instance, because a statement touches a row
-    /// once.
+    /// The episodes. A round has at most one episode of an instance, because a statement can write
+    /// a row only once.
     pub(super) rounds: Vec<Round<'a>>,
     pub(super) purged: Vec<&'a str>,
     pub(super) consumed: Vec<Vec<u8>>,
     pub(super) sent: Messages<'a>,
     pub(super) lists: ListChanges,
-    /// The keys in the outbox of the messages that were received.
+    /// The outbox keys of the messages that were received.
     pub(super) received: Vec<Vec<u8>>,
     pub(super) queued: Queued,
     /// Requests that are now messages.
     pub(super) taken: Vec<Uuid>,
     pub(super) answers: Answers<'a>,
-    /// All requests that are not delivered again.
+    /// All requests whose delivery ends.
     pub(super) ended: Vec<Uuid>,
 }
 
-/// The numbers that the owner gives to what a commit adds.
+/// The numbers that the owner gives to the messages and answers of a commit.
 #[derive(Debug)]
 pub(crate) struct Numbers {
     /// The positions of the received messages.
     pub(crate) received: Vec<u64>,
     /// The positions of the other messages.
     pub(crate) messages: Vec<u64>,
-    /// Where messages to other nodes and answers are queued.
+    /// The stream in which messages to other nodes, and answers, are queued.
     pub(crate) stream: u64,
-    /// The number before the first of them.
+    /// The number before that of the first queued row.
     pub(crate) queued: u64,
 }
 
@@ -202,8 +202,8 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// The stream in which a message was received in this ownership. A message without one is there
-/// already, or will be received: it was given to the caller in an earlier ownership.
+/// The stream in which a message was received in this ownership. A message that the caller got in
+/// an earlier ownership has no stream: it is stored already, or will be received again.
 fn stream_of(received: &ReceivedMessage, owned: &AllOwned) -> Option<u64> {
     let arrived = &owned.get(&received.target)?.arrived;
     arrived.get(&(received.source, received.sequence)).copied()

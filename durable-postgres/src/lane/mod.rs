@@ -1,9 +1,9 @@
 //! A connection that commits: each group in one transaction, which is sent in one round trip.
 //!
 //! Most groups are a single statement. Some need several, because one must see what another has
-//! written; all of them, from BEGIN to COMMIT, are sent before any answer is awaited. COMMIT also
-//! answers "done" if an earlier statement failed and it rolled back, so only the answers of all
-//! statements together say that a group was written.
+//! written. All of them, from BEGIN to COMMIT, are sent before any answer is awaited. COMMIT
+//! succeeds even if an earlier statement failed and the transaction was rolled back, so a group was
+//! written only if all statements succeeded.
 //!
 //! Read next: `statements.rs`, `group.rs` (the arrays), `certain.rs` (what to do if the connection
 //! breaks before the answers).
@@ -30,16 +30,16 @@ use crate::connect::Connection;
 use crate::error::{Meaning, failed, meaning};
 use crate::sessions::Sessions;
 
-/// A connection with the statements prepared on it.
+/// A connection and the statements that are prepared on it.
 pub(crate) struct Lane {
     client: Connection,
-    /// In the order of [`Plain`].
+    /// The statements of [`Plain`], in its order.
     plain: Vec<Prepared>,
-    /// Those that were needed so far.
+    /// The statements of parts that were needed so far.
     of_parts: BTreeMap<Kinds, Prepared>,
 }
 
-/// A statement that is not made of parts.
+/// A statement that does not consist of parts.
 #[derive(Clone, Copy, Debug)]
 enum Plain {
     Begin,
@@ -63,15 +63,15 @@ impl fmt::Debug for Lane {
     }
 }
 
-/// A group was not written, or perhaps was not.
+/// The error for a group that was not written, or whose outcome is unknown.
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) meaning: Meaning,
     pub(crate) error: StoreError,
 }
 
-/// The number of a commit of a lane. The lane is a random number of its own, so no other process and
-/// no earlier lane has used its numbers, and no two groups ever have the same mark.
+/// The number of a commit in a lane. The lane is identified by a random number, so no other process
+/// and no earlier lane has used its marks, and no two groups ever have the same mark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
     pub(crate) lane: i64,
@@ -121,7 +121,7 @@ impl Lane {
         first_error.map_or(Ok(()), |error| Err(Refused::of(error)))
     }
 
-    /// Prepares the statements that were not needed before.
+    /// Prepares the statements that are needed for the first time.
     async fn prepare(&mut self, statements: &[Statement<'_>]) -> Result<(), Refused> {
         for statement in statements {
             if let Statement::Parts(Parts { kinds, .. }) = statement
@@ -134,8 +134,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Runs one statement to the end of its answer: an error behind rows that are not read would go
-    /// unnoticed.
+    /// Runs one statement and reads its answer to the end, because an error may follow the rows.
     fn run<'a>(
         &'a self,
         statement: Statement<'a>,
@@ -157,7 +156,7 @@ impl Refused {
     }
 }
 
-/// The numbers of rows that statements must touch.
+/// The numbers of rows that statements must write.
 struct Counts {
     owners: i64,
     consumed: i64,
@@ -177,7 +176,8 @@ impl Counts {
     }
 }
 
-/// The statements of a group, without BEGIN and COMMIT. Those that have nothing to do are left out.
+/// The statements of a group, without BEGIN and COMMIT. Statements that would write nothing are
+/// left out.
 fn statements<'a>(group: &'a Group<'_>, mark: &'a Mark, counts: &'a Counts) -> Vec<Statement<'a>> {
     let mut all = Vec::new();
     let mut parts = Parts::default();
@@ -244,7 +244,7 @@ fn write_episodes<'a>(
     }
 }
 
-/// The parts for what goes to other nodes or comes from them.
+/// The parts for messages, requests and answers that go to other nodes or come from them.
 fn exchange<'a>(group: &'a Group<'_>, counts: &'a Counts, parts: &mut Parts<'a>) {
     let Group { received, queued, taken, answers, ended, .. } = group;
     if !received.is_empty() {

@@ -1,11 +1,11 @@
 //! The statements of a commit. Array parameters are sorted by key, so that any two transactions lock
 //! rows in the same order.
 //!
-//! What a group writes is made of parts, and each part is one or several CTEs. The parts that a group
-//! needs are one statement, because each statement costs the server and the client as much as some
-//! rows. It ends with `SELECT 1 / (..)::int`, which fails with division by zero (`22012`) unless each
-//! part touched as many rows as it must; that aborts the transaction. A CTE that writes runs to its
-//! end whatever the SELECT reads, so the counts are exact.
+//! The writes of a group are divided into parts, and each part is one or several CTEs. The parts
+//! that a group needs form one statement, because each statement costs the server and the client as
+//! much as several rows. It ends with `SELECT 1 / (..)::int`, which fails with division by zero
+//! (`22012`) unless each part wrote the expected number of rows; the error aborts the transaction.
+//! A CTE that writes runs to its end whatever the SELECT reads, so the counts are exact.
 //!
 //! All parts of a statement see the same snapshot, so no row may be written by two of them.
 
@@ -15,20 +15,20 @@ use tokio_postgres::types::ToSql;
 
 pub(super) type Parameters<'a> = Vec<&'a (dyn ToSql + Sync)>;
 
-/// A part of what a group writes.
+/// A part of a group's writes.
 pub(super) struct Part {
-    /// Its CTEs. `$a`, `$b`, .. are its parameters.
+    /// The CTEs of the part. `$a`, `$b`, .. are its parameters.
     ctes: &'static str,
-    /// What must hold.
+    /// The condition that must hold.
     check: Option<&'static str>,
-    /// The number of its parameters.
+    /// The number of the part's parameters.
     parameters: usize,
 }
 
-/// Checks that the partitions still have these epochs, and locks their rows against a new owner. It
-/// does not write them: while another session holds a snapshot, the dead versions of so few rows
-/// would slow down every commit. Then it records commit `$e` of lane `$d`, which fails if that is
-/// recorded already (`23505`), or if the one before it is not.
+/// Checks that the partitions still have these epochs, and locks their rows against a new owner,
+/// but does not write them: while another session holds a snapshot, their dead row versions would
+/// slow down every commit. Then it records commit `$e` of lane `$d`. This fails if that commit is
+/// already recorded (`23505`), or if the one before it is not.
 const FENCE: Part = Part {
     ctes: "
     owned AS (
@@ -47,8 +47,8 @@ const FENCE: Part = Part {
 /// again, so a long one costs more than moving it once to the table `history`.
 pub(super) const TAIL_MAX: i32 = 1024;
 
-/// Histories that are extended: the instance has this execution, with this many events. A tail that
-/// would become too long moves to the table `history`.
+/// Extends histories. Each instance must have this execution, with this number of events. A tail
+/// that would become too long moves to the table `history`.
 const APPEND: Part = Part {
     ctes: "
     going AS (SELECT * FROM unnest($a::text[], $b::uuid[], $c::int8[], $d::int8[], $e::int8[],
@@ -72,8 +72,8 @@ const APPEND: Part = Part {
     parameters: 9,
 };
 
-/// Histories that begin: there is no such instance, or it has another execution, or no events; and
-/// there is no older part of this history. The tail of another execution moves to the table
+/// Begins histories. The instance must not exist, have another execution, or have no events; and no
+/// older part of this history may exist. The tail of another execution moves to the table
 /// `history`.
 const START: Part = Part {
     ctes: "
@@ -119,7 +119,8 @@ const SEND: Part = Part {
     parameters: 3,
 };
 
-/// Messages of other nodes that become messages of their targets in this commit.
+/// Deletes messages of other nodes from the outbox, which become messages of their targets in this
+/// commit.
 const RECEIVE: Part = Part {
     ctes: "
     received AS (DELETE FROM outbox WHERE key = ANY($a::bytea[]) RETURNING 1)",
@@ -135,7 +136,8 @@ const QUEUE: Part = Part {
     parameters: 3,
 };
 
-/// Without its body a request is not delivered, even if it was asked while this ran.
+/// Marks requests as taken. A request without its body is not delivered, even if it is asked while
+/// this runs.
 const TAKE: Part = Part {
     ctes: "
     taken AS (INSERT INTO request (id, state) SELECT id, 1 FROM unnest($a::uuid[]) t(id)
@@ -144,7 +146,7 @@ const TAKE: Part = Part {
     parameters: 1,
 };
 
-/// The first answer to a request counts, and is queued for the node that asked.
+/// Answers requests. The first answer to a request counts, and is queued for the node that asked.
 const ANSWER: Part = Part {
     ctes: "
     answered AS (
@@ -195,7 +197,7 @@ const DUE_INSERT: Part = Part {
     parameters: 1,
 };
 
-/// The kinds of parts, in the order in which they are put together.
+/// The kinds of parts, in the order in which they are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Fence,
@@ -242,7 +244,7 @@ impl Kinds {
         self.0 & (1 << kind) != 0
     }
 
-    /// The statement of these parts.
+    /// The statement that consists of these parts.
     pub(super) fn sql(self) -> String {
         let (mut ctes, mut checks, mut before) = (Vec::new(), Vec::new(), 0);
         for (kind, part) in PARTS.iter().enumerate() {
@@ -257,7 +259,7 @@ impl Kinds {
     }
 }
 
-/// The SQL of a part with its parameters numbered, behind those of earlier parts.
+/// The SQL of a part, with its parameters numbered after those of earlier parts.
 fn numbered(sql: &str, before: usize) -> String {
     let mut pieces = sql.split('$');
     let mut numbered = pieces.next().unwrap_or_default().to_owned();
@@ -278,7 +280,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Adds a part; in the order of the kinds.
+    /// Adds a part. Parts must be added in the order of their kinds.
     pub(super) fn add(&mut self, kind: Kind, parameters: Parameters<'a>) {
         self.kinds.0 |= 1 << kind as u16;
         self.parameters.extend(parameters);
@@ -289,8 +291,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Removes the histories and effects of executions that are replaced: first what is in the instance's
-/// row.
+/// Removes the histories and effects of executions that are replaced. This statement removes the
+/// part that is in the row of the instance.
 pub(super) const FORGET_TAIL: &str = "
     UPDATE instance i SET history_len = 0, tail = '' FROM unnest($1::text[], $2::uuid[]) o(id, execution)
     WHERE i.id = o.id AND i.execution = o.execution";

@@ -1,17 +1,17 @@
-//! Creates the tables, and brings those of older releases up to date.
+//! Creates the tables, and migrates those of older releases.
 
 use durable::store::StoreError;
 use tokio_postgres::Client;
 
 use crate::error::failed;
 
-/// The versions of the tables, from 1. Each is the script that makes it of the one before.
+/// The versions of the tables, from 1. Each is the script that migrates from the version before it.
 const VERSIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
 
-/// A number of its own for the advisory lock that only one process migrates under.
+/// The number of the advisory lock that ensures that only one process migrates at a time.
 const LOCK: i64 = 0x6475_7261_626c_6500;
 
-/// Brings the schema up to date.
+/// Migrates the schema to the newest version.
 pub(crate) async fn migrate(client: &mut Client, schema: &str) -> Result<(), StoreError> {
     let doing = format!("cannot create the tables in the schema `{schema}`");
     let failed = failed(&doing);

@@ -1,4 +1,4 @@
-//! The statements that look for a recorded result, and that record one.
+//! The statements that look for a recorded result, and the one that records a result.
 //!
 //! They name the schema of the hub, because the search path is that of the activity.
 
@@ -37,9 +37,9 @@ pub(super) struct Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Inserted {
     Done,
-    /// There is no such instance, or it has another execution.
+    /// The instance does not exist, or has another execution.
     NotWanted,
-    /// It is not the transaction that has looked: that has ended.
+    /// The body has ended the transaction that looked for the result, so this is another one.
     OtherTransaction,
 }
 

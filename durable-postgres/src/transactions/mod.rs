@@ -1,12 +1,14 @@
 //! Transactional activities: an activity's SQL and its recorded result are one transaction.
 //!
 //! Each run of a body takes these steps; 2 to 5 are one transaction:
-//! 1. Take a connection of the pool. Until the body begins, whatever fails for now is tried again.
-//! 2. Lock the effect, which waits for another attempt, perhaps of a process that has lost its partition.
+//! 1. Take a connection from the pool. Until the body begins, transient failures are retried.
+//! 2. Lock the effect. This waits for any other attempt, for example of a process that has lost its
+//!    partition.
 //! 3. Look for a recorded result. If there is one, return it.
 //! 4. Run the body.
-//! 5. Insert the result, and commit. The primary key decides if the lock did not: then, and if the
-//!    connection breaks in COMMIT, the steps 1 to 3 tell what happened.
+//! 5. Insert the result, and commit. If the lock did not exclude another attempt, the primary key
+//!    does. In that case, or if the connection breaks in COMMIT, steps 1 to 3 find out what
+//!    happened.
 //!
 //! Read next: `effect.rs` (the statements), `pool.rs` (the connections).
 
@@ -25,11 +27,11 @@ pub(crate) use self::pool::Pool;
 use self::pool::{Lease, Waits};
 use crate::error::{Meaning, failed, meaning};
 
-/// A transaction in which a transactional activity runs, on the database of the hub.
+/// A transaction on the database of the hub, in which a transactional activity runs.
 ///
-/// It gives access to the [`tokio_postgres::Transaction`], without its `commit` and `rollback`: the
-/// activity succeeds or fails, and the transaction with it. A
-/// [savepoint](tokio_postgres::Transaction::savepoint) undoes a part.
+/// It gives access to the [`tokio_postgres::Transaction`], except for `commit` and `rollback`: the
+/// transaction is committed if the activity succeeds, and rolled back if it fails. To undo a part,
+/// use a [savepoint](tokio_postgres::Transaction::savepoint).
 ///
 /// ```
 /// use durable::prelude::*;
@@ -47,7 +49,7 @@ use crate::error::{Meaning, failed, meaning};
 /// }
 /// ```
 ///
-/// A unit test of the body needs a database, but no hub:
+/// A unit test of the body needs a database but no hub:
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -92,8 +94,8 @@ impl durable::store::Transaction for Transaction<'_> {
     type Transactions = PostgresTransactions;
 }
 
-/// Runs the bodies of transactional activities in transactions of a database. A
-/// [`PostgresStore`](crate::PostgresStore) offers them to its hub.
+/// The transactions of a [`PostgresStore`](crate::PostgresStore), in which its hub runs the bodies
+/// of transactional activities.
 ///
 /// ```
 /// use durable::store::Store;
@@ -145,16 +147,16 @@ impl durable::store::Transactions for PostgresTransactions {
 enum Next<F> {
     /// Run the body.
     Run(F),
-    /// It has run, and its transaction was rolled back for this reason.
+    /// The body has run, and its transaction was rolled back for this reason.
     Tell(FailureDetails),
 }
 
-/// How an attempt has ended.
+/// The outcome of an attempt.
 enum Ended {
-    /// With this result: recorded now or before, or rolled back.
+    /// This result was recorded now or before, or the transaction was rolled back.
     Known(Result<Json, FailureDetails>),
-    /// The connection was lost in COMMIT, or another attempt has recorded a result. If none is recorded,
-    /// this is the failure.
+    /// The connection was lost in COMMIT, or another attempt has recorded a result. If no result is
+    /// found, this is the failure.
     Unknown(FailureDetails),
 }
 
@@ -168,8 +170,8 @@ impl PostgresTransactions {
         Self { pool }
     }
 
-    /// Looks for a result, and does what is next if there is none. Returns whether the transaction is over
-    /// for the server, too.
+    /// Looks for a result, and takes the next step if there is none. Also returns whether the
+    /// transaction is over on the server.
     ///
     /// # Errors
     /// The transaction could not begin.
@@ -205,7 +207,8 @@ impl PostgresTransactions {
         }
     }
 
-    /// Runs a body and ends its transaction. Returns whether that is over for the server, too.
+    /// Runs a body and ends its transaction. Also returns whether the transaction is over on the
+    /// server.
     async fn run_body<F>(
         &self,
         mut transaction: Transaction<'_>,
@@ -234,13 +237,13 @@ impl PostgresTransactions {
         }
     }
 
-    /// Returns whether the transaction is over for the server, too. If not, the end of its connection rolls
-    /// it back.
+    /// Returns whether the transaction is over on the server. If not, it is rolled back when its
+    /// connection ends.
     async fn roll_back(&self, transaction: tokio_postgres::Transaction<'_>) -> bool {
         matches!(self.pool.answer(ROLLBACK, transaction.rollback()).await, Ok(Ok(())))
     }
 
-    /// Records an output, up to the commit.
+    /// Records an output, but does not commit.
     async fn record(
         &self,
         transaction: &tokio_postgres::Transaction<'_>,
@@ -280,7 +283,7 @@ impl PostgresTransactions {
 struct Began<'a> {
     key: &'a Key,
     effect: &'a ActivityEffect,
-    /// When it began.
+    /// When the transaction began.
     at: i64,
 }
 

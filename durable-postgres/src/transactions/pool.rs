@@ -25,14 +25,15 @@ use crate::sessions::{self, Sessions, Wait};
 #[derive(Debug)]
 pub(crate) struct Pool {
     sessions: Arc<Sessions>,
-    /// Where connections and timers live: the runtime of the activities may have neither.
+    /// The runtime of connections and timers, because the runtime of the activities may support
+    /// neither.
     handle: Handle,
     statements: Statements,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
 }
 
-/// A connection that is in use. Unless it is put back, its session is ended.
+/// A connection in use. Unless it is put back, its session is ended.
 pub(super) struct Lease {
     pool: Arc<Pool>,
     connection: Option<Connection>,
@@ -43,7 +44,7 @@ pub(super) struct Lease {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waits {
     wait: Wait,
-    /// Whether it waits whatever the error is, because it must know what became of a transaction.
+    /// Whether to wait after any error, because the outcome of a transaction must be found out.
     pub(super) for_certain: bool,
 }
 
@@ -67,7 +68,7 @@ impl Pool {
         &self.statements
     }
 
-    /// Takes a connection, and waits while there is none or while the database cannot be reached.
+    /// Takes a connection. Waits while none is free or the database cannot be reached.
     pub(super) async fn take(self: &Arc<Self>, waits: &mut Waits) -> Result<Lease, FailureDetails> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
         loop {
@@ -95,7 +96,7 @@ impl Pool {
     /// Waits before another attempt after `error`.
     ///
     /// # Errors
-    /// Another attempt is of no use, or the hub is stopping.
+    /// Another attempt would not help, or the hub is stopping.
     pub(super) async fn wait(
         &self,
         waits: &mut Waits,
@@ -146,8 +147,8 @@ impl Lease {
         }
     }
 
-    /// Ends the use of a connection. If its transaction is over, it is used again, without anything that
-    /// the activity has left in the session.
+    /// Ends the use of a connection. If its transaction is over, the connection is reset and used
+    /// again; otherwise it is closed.
     pub(super) fn put_back(mut self, is_over: bool) {
         if !is_over {
             return;
@@ -169,8 +170,9 @@ impl Lease {
     }
 }
 
-/// The server may not notice at once that the connection is gone, in particular while it executes a
-/// statement. It would keep the locks of the transaction.
+/// Ends the session on the server, which may not notice at once that the connection is closed, in
+/// particular while it executes a statement. Until it notices, it would keep the locks of the
+/// transaction.
 impl Drop for Lease {
     fn drop(&mut self) {
         let (connection, permit) = (self.connection.take(), self.permit.take());

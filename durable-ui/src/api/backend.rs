@@ -1,4 +1,4 @@
-//! Where the API is: in this process, or a hub that is reached over a connection.
+//! The API that pages use: that of a hub in this process, or of a hub reached over a connection.
 
 use std::net::IpAddr;
 
@@ -44,7 +44,8 @@ impl Backend {
     }
 }
 
-/// Whether the browser means this dashboard, and a change comes from one of its pages.
+/// Checks that a request is addressed to this dashboard, and that a change comes from one of its
+/// pages.
 fn check(method: &Method, headers: &HeaderMap) -> Result<(), &'static str> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let host = text(HOST).ok_or("the request names no host")?;

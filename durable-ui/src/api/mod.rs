@@ -1,7 +1,7 @@
-//! Calls of `/api/v1`, with the access of the reader of the page.
+//! Calls of `/api/v1` with the access rights of the page's reader.
 //!
-//! Every call carries the key and the host of the request for the page, so that roles, allowed hosts
-//! and limits hold here as they do for every other client.
+//! Every call carries the key and the host of the request for the page, so that roles, allowed
+//! hosts and limits apply here as they do to every other client.
 
 mod backend;
 mod failure;
@@ -28,7 +28,7 @@ const ANSWER_MAX: usize = 256 * 1024 * 1024;
 pub(crate) struct Api {
     backend: Backend,
     headers: HeaderMap,
-    /// What the transport tells about the request, such as that it came through a Unix socket.
+    /// Facts from the transport about the request; for example, that it came through a Unix socket.
     extensions: axum::http::Extensions,
 }
 
@@ -79,11 +79,11 @@ pub(crate) async fn forward(
     backend.send(request).await
 }
 
-/// Adds the key of the cookie, unless the request has another one.
+/// Adds the key of the cookie, unless the request has another key.
 ///
-/// It is sent as the password of basic authentication, which the API trusts less than a header that
-/// only scripts of the page can set: like a password, a browser sends a cookie by itself. So a change
-/// also needs the header `X-Durable`.
+/// The key is sent as the password of basic authentication. The API trusts it less than a header
+/// that only scripts of the page can set, because a browser sends a cookie, like a password, by
+/// itself. So a change also needs the header `X-Durable`.
 fn authorize(headers: &mut HeaderMap, given: &HeaderMap, key: Option<&str>) {
     for name in ["authorization", "x-functions-key"] {
         if let Some(value) = given.get(name) {

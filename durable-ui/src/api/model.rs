@@ -1,4 +1,4 @@
-//! The answers of `/api/v1`, as far as pages show them.
+//! The answers of `/api/v1`, with the fields that pages show.
 
 #![allow(clippy::struct_field_names, reason = "the names are those of the API")]
 
@@ -65,7 +65,7 @@ pub(crate) struct Hub {
     pub(crate) commits: Option<CommitLatency>,
 }
 
-/// A schedule, as far as lists show it.
+/// A schedule, with the fields that lists show.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Schedule {

@@ -18,16 +18,16 @@ pub(crate) struct Function {
     pub(crate) version: Option<String>,
     pub(crate) file: String,
     pub(crate) line: u32,
-    /// Of an orchestrator or an activity.
+    /// Set for an orchestrator or an activity.
     #[serde(default, rename = "codeHash")]
     pub(crate) code_hash: String,
-    /// Of an activity.
+    /// Set for an activity.
     #[serde(default, rename = "maxConcurrent")]
     pub(crate) max_concurrent: Option<u64>,
-    /// Of an orchestrator or an activity.
+    /// Set for an orchestrator or an activity.
     #[serde(default)]
     pub(crate) parameters: Vec<Parameter>,
-    /// Of an entity.
+    /// Set for an entity.
     #[serde(default)]
     pub(crate) operations: Vec<Operation>,
 }

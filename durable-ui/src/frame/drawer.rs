@@ -18,7 +18,7 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// A command with the request that reads the same; `path` is below `/api/v1/`.
+    /// A command with the request that reads the same data; `path` is below `/api/v1/`.
     pub(crate) fn get(
         task: impl Into<String>,
         command: impl Into<String>,
@@ -28,7 +28,7 @@ impl Command {
         Self { task: task.into(), command: command.into(), request }
     }
 
-    /// A command with the request that does the same.
+    /// A command with the request that has the same effect.
     pub(crate) fn post(
         task: impl Into<String>,
         command: impl Into<String>,

@@ -44,7 +44,7 @@ pub(super) fn keys() -> Markup {
     }
 }
 
-/// The search box. Without its script, the search of an id is the filter of the list.
+/// The search box. Without its script, a search filters the list of instances by id.
 pub(super) fn search(view: &View) -> Markup {
     html! {
         dialog #search aria-labelledby="search-h" {

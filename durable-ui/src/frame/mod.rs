@@ -9,13 +9,13 @@ use crate::call::{Theme, View};
 use crate::parts::icon;
 pub(crate) use drawer::{Command, quoted};
 
-/// The symbols of icons, and the pattern of waiting, which must be part of the document.
+/// The symbols of icons, and the pattern for waiting, which must be part of the document.
 const SPRITE: PreEscaped<&str> = PreEscaped(include_str!("../../assets/sprite.svg"));
 
 /// A page, without its frame.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// Before the name of the hub in the title.
+    /// The part of the title before the name of the hub.
     pub(crate) title: String,
     /// The entry of the navigation that is marked.
     pub(crate) place: Place,
@@ -25,10 +25,10 @@ pub(crate) struct Page {
     pub(crate) commands: Vec<Command>,
     /// The API route of server-sent events that tell the client to fetch fragments again.
     pub(crate) events: Option<String>,
-    /// The least time between two fetches of fragments, in milliseconds.
+    /// The shortest time between two fetches of fragments, in milliseconds.
     pub(crate) every: u32,
-    /// Whether a fragment shows more, so that it is fetched at once. Because it costs more, fetching
-    /// fragments takes at most a tenth of the time.
+    /// Whether a fragment shows more than the page, so that it is fetched at once. Because such a
+    /// fragment costs more, the script spends at most a tenth of the time on fetching fragments.
     pub(crate) is_partial: bool,
 }
 
@@ -83,7 +83,7 @@ impl Page {
         self
     }
 
-    /// Fetches fragments more rarely than four times a second, because they cost more.
+    /// Fetches fragments less often than four times a second, because they cost more.
     pub(crate) fn refreshes_every(mut self, millis: u32) -> Self {
         self.every = millis;
         self

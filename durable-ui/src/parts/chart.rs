@@ -16,16 +16,16 @@ pub(crate) struct Chart<'a> {
     pub(crate) bars: Vec<Bar>,
     /// The height of the bars, in pixels.
     pub(crate) height: u32,
-    /// Labels below, each with its place in percent.
+    /// Labels below the bars, each with its position in percent.
     pub(crate) ticks: Vec<(f64, Markup)>,
-    /// How many lines are labelled with a count.
+    /// The number of lines that are labeled with a count.
     pub(crate) lines: u64,
 }
 
 /// A part of each bar.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
-    /// The class of its colour, such as `f-run`.
+    /// The class of the color, such as `f-run`.
     pub(crate) class: &'static str,
     pub(crate) name: &'static str,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Bar {
     pub(crate) link: Option<String>,
 }
 
-/// The room for labels below the bars, in pixels.
+/// The space for labels below the bars, in pixels.
 const BELOW: u32 = 20;
 
 impl Chart<'_> {
@@ -112,7 +112,7 @@ impl Chart<'_> {
         }
     }
 
-    /// What the colours mean.
+    /// The meaning of the colors.
     pub(crate) fn legend(&self) -> Markup {
         let count = |index: usize| -> u64 { self.bars.iter().map(|bar| bar.counts[index]).sum() };
         html! {
@@ -153,7 +153,7 @@ pub(crate) fn ticks(view: &View, histogram: &Histogram) -> Vec<(f64, Markup)> {
     (0..=4).map(tick).collect()
 }
 
-/// The count at the top of a chart, and the distance of its lines.
+/// The count at the top of a chart, and the distance between its lines.
 fn scale(top: u64, lines: u64) -> (u64, Option<u64>) {
     if lines == 0 || top == 0 {
         return (top.max(1), None);

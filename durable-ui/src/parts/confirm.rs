@@ -1,4 +1,4 @@
-//! Actions: a button opens a dialog that says what will happen, and asks for what is needed.
+//! Actions: a button opens a dialog that says what will happen, and asks for the required values.
 //!
 //! The dialog is a form. The script sends its fields as the JSON body of the request, with the header
 //! that the API demands from web pages, and shows the error of the API in the dialog.
@@ -24,9 +24,9 @@ pub(crate) struct Action {
     /// The address of the API.
     pub(crate) url: String,
     pub(crate) fields: Vec<Field>,
-    /// Whether it ends or deletes something.
+    /// Whether the action ends or deletes something.
     pub(crate) is_destructive: bool,
-    /// Where the page goes afterwards; it stays if there is none. `{id}` stands for a member of the
+    /// The page to open afterwards; `None` to stay on the page. `{id}` stands for a member of the
     /// answer.
     pub(crate) next: Option<String>,
 }
@@ -34,8 +34,8 @@ pub(crate) struct Action {
 /// A field of the body.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
-    /// The name of the member; empty if the field is the whole body. `{event}` in the address of the
-    /// action is replaced by the field that is named `{event}`.
+    /// The name of the member; empty if the field is the whole body. `{event}` in the address of
+    /// the action is replaced by the value of the field named `{event}`.
     pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) value: String,
@@ -128,7 +128,7 @@ impl Field {
     }
 }
 
-/// The button that opens the dialog of an action. `class` is added to that of buttons.
+/// The button that opens the dialog of an action. `class` is added to the classes of buttons.
 pub(crate) fn open(action: &Action, class: &str) -> Markup {
     let danger = if action.is_destructive { " d" } else { "" };
     html! {

@@ -1,7 +1,7 @@
-//! JSON of users as a tree that can be read without a script, and cannot do any harm.
+//! JSON of users as a tree that can be read without a script and is harmless.
 //!
-//! The text is cut up without building values, so numbers and the order of members stay as they were
-//! written. What is too long or too deep is shortened, with a link to all of it.
+//! The text is split without building values, so numbers and the order of members stay as they were
+//! written. Parts that are too long or too deep are shortened, with a link to the whole text.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use serde_json::value::RawValue;
 use super::{copy, icon};
 use crate::format;
 
-/// Levels that are a tree; deeper ones are text.
+/// The depth of the tree; deeper levels are text.
 const LEVELS: usize = 24;
-/// Levels that are open.
+/// The number of levels that are open at first.
 const OPEN: usize = 2;
-/// Members and items of the whole tree.
+/// The maximum number of members and items in the whole tree.
 const NODES: usize = 2000;
-/// Characters of one string, and of text that is no tree.
+/// The maximum number of characters of a string, and of text that is not a tree.
 const CHARACTERS: usize = 2000;
-/// Bytes up to which a button copies the text.
+/// The maximum size in bytes of a text that a button copies.
 const COPIED: usize = 16 * 1024;
 
 /// JSON to show.

@@ -1,4 +1,4 @@
-//! Sections, tables, tabs, and what is shown instead if they are empty.
+//! Sections, tables and tabs, and the texts that replace empty ones.
 
 use maud::{Markup, html};
 
@@ -6,8 +6,8 @@ use super::icon;
 use crate::call::View;
 use crate::query::Query;
 
-/// A section with a heading on a line. `id` is the id of the heading; the section can be replaced
-/// alone under `{id}-s`.
+/// A section with a heading on a line. `id` is the id of the heading; that of the section, which
+/// can be replaced by itself, is `{id}-s`.
 pub(crate) fn section(id: &str, heading: &str, beside: &Markup, content: &Markup) -> Markup {
     html! {
         section.sec #(format_args!("{id}-s")) aria-labelledby=(id) data-part {
@@ -17,7 +17,7 @@ pub(crate) fn section(id: &str, heading: &str, beside: &Markup, content: &Markup
     }
 }
 
-/// A table that scrolls sideways alone. `head` and `rows` are the cells and rows.
+/// A table that scrolls sideways by itself. `head` and `rows` are the cells and rows.
 pub(crate) fn table(class: &str, label: &str, head: &Markup, rows: &Markup) -> Markup {
     html! {
         div.sc tabindex="0" role="group" aria-label=(label) {
@@ -29,7 +29,7 @@ pub(crate) fn table(class: &str, label: &str, head: &Markup, rows: &Markup) -> M
     }
 }
 
-/// What an empty list says: what is not there, why, and one way on.
+/// The text of an empty list: what is missing, why, and what to do next.
 pub(crate) fn empty(heading: &str, why: &str, way_on: &Markup) -> Markup {
     html! { div.empty { p.eh { (heading) } p { (why) } (way_on) } }
 }
@@ -66,7 +66,7 @@ pub(crate) fn next_page(view: &View, path: &str, query: &Query, next: Option<&st
     }
 }
 
-/// What is shown instead of an empty page that is not the last one.
+/// The text that replaces an empty page that is not the last one.
 pub(crate) fn none_so_far(view: &View, path: &str, query: &Query, next: &str) -> Markup {
     let link = view.links.page(path, &query.with("after", next));
     let more = html! { a.b rel="next" href=(link) { "Search on" } };

@@ -1,9 +1,9 @@
 //! Markdown of users as HTML.
 //!
 //! Rules:
-//! 1. HTML in it is shown as text, and an image as its description.
-//! 2. A link opens a page of the web or a mail, in another tab. Other links are shown as text.
-//! 3. A heading is a line in bold type, because the page has headings of its own.
+//! 1. HTML in the text is shown as text, and an image as its description.
+//! 2. A link opens a web page or a mail in another tab. Other links are shown as text.
+//! 3. A heading is a line in bold type, because the page has its own headings.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::format;
 
-/// More is cut off, in characters.
+/// The maximum number of characters; the rest is cut off.
 const MAX: usize = 4_000;
 
 pub(crate) fn markdown(text: &str) -> Markup {

@@ -36,10 +36,10 @@ pub(crate) fn text(text: &str) -> Markup {
     html! { bdi { (text) } }
 }
 
-/// The end of an id that stays if its beginning gives way.
+/// The number of characters at the end of an id that always stay visible.
 const TAIL: usize = 8;
 
-/// An id: its beginning gives way if there is no room, its end stays.
+/// An id. If there is too little room, its beginning is shortened and its end stays.
 pub(crate) fn id(id: &str) -> Markup {
     let characters = id.chars().count();
     let tail = characters.saturating_sub(TAIL.min(characters / 2));
@@ -85,7 +85,7 @@ pub(crate) fn since(view: &View, at: DateTime<Utc>) -> Markup {
     html! { span data-since=(at.timestamp_millis()) { (format::duration(view.now - at)) } }
 }
 
-/// A bar of how much is done, and words beside it.
+/// A bar that shows progress, and words beside it.
 pub(crate) fn progress(value: f64, max: f64, words: &str) -> Markup {
     html! {
         progress value=(value) max=(max) aria-label=(words) {} " "
@@ -111,7 +111,7 @@ pub(crate) fn tag(view: &View, key: &str, value: &str) -> Markup {
     html! { a.tag href=(link) { bdi { (key) "=" (format::cut(value, 40)) } } }
 }
 
-/// A notice with a coloured edge.
+/// A notice with a colored edge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note {
     /// What is waited for.

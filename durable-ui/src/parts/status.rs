@@ -1,4 +1,4 @@
-//! Statuses: glyph, word and colour.
+//! Statuses: glyph, word and color.
 
 use durable::RuntimeStatus;
 use durable::protocol::Json;

@@ -1,4 +1,4 @@
-//! Activities by name: which run now, since when, and for whom; and how their attempts went lately.
+//! Activities by name: which run now, since when, for which instance, and how recent attempts went.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use crate::frame::{Command, Page, Place};
 use crate::parts::{ago, empty, instance, section, since, table, text, time};
 use crate::query::Query;
 
-/// Running activities that are listed one by one.
+/// The number of running activities that are listed one by one.
 const LISTED: usize = 200;
 
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) functions: Vec<Function>,
-    /// Those that have run longest first.
+    /// The running activities, longest-running first.
     pub(crate) running: Vec<RunningActivity>,
-    /// The number of those that wait for a free slot, by name.
+    /// The number of activities that wait for a free slot, by name.
     pub(crate) waiting: BTreeMap<String, u64>,
-    /// The most that run at once; 0 if it is not known.
+    /// The maximum number that run at once; 0 if it is not known.
     pub(crate) concurrency: u64,
-    /// Of the newest instances. `None` in a fragment, and if the hub has no time for it now.
+    /// Statistics over the newest instances. `None` in a fragment, or if the hub did not answer.
     pub(crate) statistics: Option<ActivityStatistics>,
 }
 
-/// A name with its registered versions and what runs of it.
+/// A name with its registered versions and its running calls.
 #[derive(Debug, Default)]
 struct Named<'a> {
     functions: Vec<&'a Function>,

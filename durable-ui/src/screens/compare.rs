@@ -1,4 +1,4 @@
-//! Two runs beside each other: where they differ first, and how long each task took.
+//! Two runs side by side: where they first differ, and how long each task took.
 
 use durable_http::timeline::{Lane, Timeline};
 use maud::{Markup, html};
@@ -12,7 +12,7 @@ use crate::parts::{empty, icon, instance, section, status, table, text};
 use crate::query::{Query, encode};
 use crate::timeline::{kind_word, state_word};
 
-/// The most rows.
+/// The maximum number of rows.
 const ROWS_MAX: usize = 2000;
 
 pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
@@ -61,7 +61,7 @@ fn form(a: Option<&str>, b: Option<&str>) -> Markup {
     }
 }
 
-/// A task of one run with that of the same number of the other run.
+/// A task of one run, paired with the task of the same number in the other run.
 #[derive(Debug)]
 struct Pair<'a> {
     left: Option<&'a Lane>,

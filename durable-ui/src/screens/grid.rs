@@ -1,4 +1,5 @@
-//! The last runs of one name, task by task: a column for each run, a row for each name of a task.
+//! The last runs of one orchestration, task by task: one column per run, one row per name of a
+//! task.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
@@ -13,7 +14,7 @@ use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{empty, icon, status, text, time};
 use crate::query::{Query, encode};
 
-/// Runs that are shown: by default, and at most.
+/// The number of runs that are shown: the default, and the maximum.
 const RUNS: usize = 12;
 const RUNS_MAX: usize = 50;
 
@@ -55,7 +56,7 @@ struct Timeline {
     lanes: Vec<Lane>,
 }
 
-/// What became of all tasks of one name in one run.
+/// The outcome of all tasks of one name in one run.
 struct Cell<'a> {
     first: &'a Lane,
     count: u64,

@@ -1,4 +1,4 @@
-//! The hub: what it uses, and the registered functions.
+//! The hub: its resources, and the registered functions.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(crate) struct Hub {
     pub(crate) memory_bytes: Option<u64>,
     #[serde(default)]
     pub(crate) commits: Option<CommitLatency>,
-    /// Figures of the store.
+    /// Metrics of the store, by name.
     #[serde(default)]
     pub(crate) figures: BTreeMap<String, u64>,
     #[serde(default)]
@@ -48,14 +48,14 @@ pub(crate) struct Hub {
     pub(crate) frozen_partitions: Vec<Frozen>,
 }
 
-/// A partition that a certain process should own.
+/// A partition that is pinned to a process.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Pinned {
     pub(crate) partition: u16,
     pub(crate) node: String,
 }
 
-/// A partition that does not move.
+/// A frozen partition, which stays with its current owner.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Frozen {
     pub(crate) partition: u16,
@@ -171,7 +171,7 @@ fn parked(all: &[Parked]) -> Markup {
     section("parked", name, &count, &table("stack rows", name, &head, &rows))
 }
 
-/// The partitions that operators have placed, and how to end that.
+/// The partitions that operators have placed, and how to undo that.
 fn placed(hub: &Hub) -> Markup {
     let head = html! { th.n { "Partition" } th { "Placed" } th { "To end it" } };
     let rows = html! {
@@ -196,7 +196,7 @@ fn placed(hub: &Hub) -> Markup {
     section("placed", name, &count, &table("stack rows", name, &head, &rows))
 }
 
-/// Numbers in ascending order, those that follow one another as `0-15`.
+/// Numbers in ascending order; consecutive ones are written as `0-15`.
 fn ranges(numbers: &[u16]) -> String {
     let runs = numbers.chunk_by(|a, b| u32::from(*a) + 1 == u32::from(*b));
     let texts = runs.filter_map(|run| match run {

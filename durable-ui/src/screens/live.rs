@@ -1,4 +1,4 @@
-//! Lifecycle events as they happen. The script adds them; they are not kept anywhere.
+//! Live lifecycle events. The script adds them; they are not stored anywhere.
 
 use maud::html;
 

@@ -1,4 +1,5 @@
-//! The screens: each file has `answer`, which fetches a model, and functions from a model to markup.
+//! The screens. Each file has `answer`, which fetches a model, and functions that turn it into
+//! markup.
 //!
 //! A new screen adds a line to the table of pages in `routes.rs`.
 

@@ -1,4 +1,4 @@
-//! The form that starts an instance, also with the input of another one.
+//! The form that starts an instance, optionally with the input of another instance.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::frame::{Command, Page, Place, quoted};
 use crate::parts::{empty, text};
 use crate::query::{Query, encode};
 
-/// What the hub can run.
+/// The functions that the hub can run.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Registered {
     orchestrators: Vec<Function>,
@@ -36,7 +36,7 @@ struct Parameter {
 pub(crate) struct Model {
     registered: Registered,
     name: Option<String>,
-    /// The input to begin with.
+    /// The initial content of the input field.
     input: Option<String>,
 }
 
@@ -118,7 +118,7 @@ fn form(view: &View, model: &Model, name: &str) -> Markup {
     }
 }
 
-/// Input to fill in: one parameter is passed as itself, several as an array.
+/// A template of the input: one parameter is passed as itself, several as an array.
 fn template(parameters: &[Parameter]) -> String {
     let value = |of: &str| match of {
         "bool" => "false",

@@ -1,5 +1,5 @@
-//! What an instance waits for, in a sentence, and the instances that it waits for in turn: the cause is
-//! at the end of that chain.
+//! What an instance waits for, in a sentence, and the chain of instances that it waits for in turn.
+//! The cause is at the end of that chain.
 
 use durable::EntityId;
 use durable::RuntimeStatus;
@@ -11,7 +11,7 @@ use crate::format;
 use crate::parts::{entity, icon, instance, since, text, time};
 use crate::query::{Query, encode};
 
-/// Instances of a chain. Longer ones are rare, and each costs a request or two.
+/// The maximum length of a chain. Longer ones are rare, and each instance costs a request or two.
 const LINKS_MAX: usize = 5;
 
 /// An instance that another one waits for.
@@ -30,7 +30,7 @@ pub(crate) async fn pending(call: &Call, id: &str) -> Option<PendingWork> {
     call.api.get(&path, &Query::default()).await.ok()
 }
 
-/// The instances from one that waits to the one that is the cause.
+/// The chain of instances, from the one that waits to the one that is the cause.
 pub(crate) async fn chain(call: &Call, pending: &PendingWork) -> Vec<Link> {
     let mut seen = vec![pending.status.instance_id.clone()];
     let mut links: Vec<Link> = Vec::new();
@@ -82,7 +82,7 @@ pub(crate) fn what(task: &PendingTask) -> (&'static str, String) {
     }
 }
 
-/// `stock/mug`, of `@stock@mug`.
+/// The id `@stock@mug` as `stock/mug`.
 pub(crate) fn entity_text(id: &str) -> String {
     match EntityId::try_from(id.to_owned()) {
         Ok(id) => crate::parts::entity_name(&id),
@@ -263,7 +263,8 @@ pub(crate) fn causes(failure: &durable_http::client::Failure) -> String {
     message
 }
 
-/// Events that arrived under names that it does not wait for: most often misspelt.
+/// Events that arrived under names that the instance does not wait for; usually the name is
+/// misspelled.
 pub(crate) fn misspelt(pending: &PendingWork) -> Markup {
     let pairs = pending.misspelt_events();
     let mut others: Vec<_> = pending.unread_events.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The card of a lane: what is known about it, shown when it is pointed at, focused or linked to.
+//! The card of a lane: its details, shown when the lane is hovered over, focused or linked to.
 
 use chrono::TimeDelta;
 use durable_http::timeline::{Lane, LaneKind, Phase, PointKind, Start, Timeline};
@@ -9,7 +9,7 @@ use crate::call::View;
 use crate::format;
 use crate::parts::{instance, preview, text, time};
 
-/// The most failed attempts and marks in a card.
+/// The maximum number of failed attempts and marks in a card.
 const POINTS_MAX: usize = 6;
 
 pub(super) fn card(view: &View, timeline: &Timeline, lane: &Lane) -> Markup {
@@ -49,7 +49,7 @@ fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
-/// When it began, how long it waited and ran, and what of that is known.
+/// When the lane began, and how long it waited and ran, as far as that is known.
 fn times(view: &View, timeline: &Timeline, lane: &Lane) -> Markup {
     let took = lane.took(timeline.now).and_then(|took| TimeDelta::from_std(took).ok());
     let is_split =

@@ -1,4 +1,4 @@
-//! One lane: a row of a name, an SVG and a duration, and the card that it opens.
+//! One lane: a row with a name, an SVG and a duration, and the card that it opens.
 
 use durable_http::timeline::{Bar, Lane, LaneKind, Phase, Point, PointKind, Timeline};
 use maud::{Markup, html};

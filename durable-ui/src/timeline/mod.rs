@@ -3,8 +3,8 @@
 //! It resizes without a script, and all text is HTML beside the SVG, so it can be found, copied and
 //! read aloud.
 //!
-//! Read next: `lane.rs` (bars and points), `card.rs` (what a lane tells when it is pointed at),
-//! `sequence.rs` (the same lanes as messages).
+//! Read next: `lane.rs` (bars and points), `card.rs` (the details of a lane), `sequence.rs` (the
+//! same lanes as messages).
 
 mod card;
 mod lane;
@@ -72,7 +72,7 @@ pub(crate) fn timeline(view: &View, timeline: &Timeline) -> Markup {
     }
 }
 
-/// The labels of the ticks, and what is behind all lanes: the grid, the future, and now.
+/// The labels of the ticks, and the background of all lanes: the grid, the future, and now.
 fn axis(timeline: &Timeline, scale: Scale) -> Markup {
     let now = scale.x(timeline.now);
     let is_now_shown = timeline.ended_at.is_none() && timeline.now < timeline.to;
@@ -120,7 +120,7 @@ fn anchor(x: f64) -> &'static str {
     }
 }
 
-/// Whether minutes tell the ticks apart; then the script shows them in local time.
+/// Whether ticks are labeled to the minute; if so, the script shows them in local time.
 fn is_coarse(span: TimeDelta) -> bool {
     span >= TimeDelta::minutes(15)
 }
@@ -188,7 +188,7 @@ pub(crate) fn state_word(state: LaneState) -> &'static str {
     }
 }
 
-/// The name of a lane, and what tells it from others of that name.
+/// The name of a lane, and what distinguishes it from others of that name.
 fn name_of(lane: &Lane) -> (String, String) {
     let name = match (&*lane.title(), lane.kind) {
         ("", LaneKind::Timer) => "timer".to_owned(),
@@ -204,7 +204,7 @@ fn name_of(lane: &Lane) -> (String, String) {
     (name, more)
 }
 
-/// How long a lane took, or what it does.
+/// How long a lane took, or what it is doing.
 fn took(timeline: &Timeline, lane: &Lane) -> String {
     match lane.state {
         LaneState::Abandoned | LaneState::Unread => return state_word(lane.state).to_owned(),

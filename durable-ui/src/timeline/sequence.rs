@@ -9,12 +9,12 @@ use crate::call::View;
 use crate::format;
 use crate::parts::{icon, text, time};
 
-/// Above this many messages, equal neighbours become one.
+/// Above this many messages, equal neighbors are merged.
 const WHOLE_MAX: usize = 200;
-/// The most rows.
+/// The maximum number of rows.
 const ROWS_MAX: usize = 1000;
 
-/// The columns: each with its place in percent.
+/// The columns, each with its position in percent.
 const COLUMNS: [(&str, f64); 5] = [
     ("Outside", 8.0),
     ("Instance", 29.0),

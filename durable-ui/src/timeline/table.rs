@@ -1,4 +1,4 @@
-//! The lanes as a table: the compact history, and the twin of the drawing.
+//! The lanes as a table: the compact history, and the text form of the drawing.
 
 use durable_http::timeline::{Lane, Timeline};
 use maud::{Markup, html};

@@ -1,4 +1,4 @@
-//! Carries out operations. An answer that contradicts the store is an error.
+//! Carries out operations. It is an error if an answer contradicts the store.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -20,7 +20,7 @@ use crate::interpret::{event_name, id_name, sim_program, start_at};
 use crate::program::{Program, When};
 use crate::rules::Committed;
 
-/// Whether an instance with this status may be replaced.
+/// The statuses of instances that may be replaced.
 const ENDED: [RuntimeStatus; 3] =
     [RuntimeStatus::Completed, RuntimeStatus::Failed, RuntimeStatus::Terminated];
 const ANY: [RuntimeStatus; 6] = [
@@ -175,7 +175,7 @@ async fn on_instance(
     }
 }
 
-/// Waits for something that may never come.
+/// Waits for an event or output that may never come.
 async fn wait(
     clients: &Clients,
     instance: InstanceHandle,
@@ -206,7 +206,7 @@ async fn wait(
     }
 }
 
-/// Leaves a wait for the end of an instance to a separate task if it takes too long.
+/// Waits for the end of an instance; if that takes too long, leaves the wait to a separate task.
 async fn until_the_end(
     clients: &Clients,
     id: &str,
@@ -220,8 +220,9 @@ async fn until_the_end(
     Ok(())
 }
 
-/// The same, but if several processes share the hub, the wait is given up after a minute: they read an
-/// instance that is followed again and again, so they would never come to rest.
+/// Like [`until_the_end`], but if several processes share the hub, the wait is abandoned after a
+/// minute: the processes read a followed instance again and again, so they would never come to
+/// rest.
 async fn while_alone(
     clients: &Clients,
     id: &str,
@@ -270,7 +271,7 @@ async fn manage(
     asked.managed(managed.as_ref().map(drop), done)
 }
 
-/// Looks at an instance.
+/// Reads an instance.
 async fn look(instance: &InstanceHandle, op: &Op, asked: &Asked) -> Checked {
     let found = match op {
         Op::Details(_) => {
@@ -285,7 +286,7 @@ async fn look(instance: &InstanceHandle, op: &Op, asked: &Asked) -> Checked {
     asked.found(found.as_ref().map(|status| *status))
 }
 
-/// Waits for at most so long.
+/// Waits for at most this long.
 async fn limited<T>(limit: When, future: impl Future<Output = T>) -> Option<T> {
     let mut limit = std::pin::pin!(sim::sleep(limit.duration()));
     let mut future = std::pin::pin!(future);
@@ -303,7 +304,7 @@ fn is_raised(is_ok: bool, id: &InstanceId, number: u64, committed: &Committed) -
 }
 
 /// I13: the pages of a query together, and its count, agree with a full scan. If there were commits
-/// in the meantime, they contain at least what these did not change.
+/// in the meantime, the pages contain at least the instances that these commits did not change.
 async fn query_all(
     hub: &TaskHub,
     query: Query,

@@ -1,7 +1,7 @@
-//! I16: which answers fit the states that an instance had while an operation was under way.
+//! I16: which answers fit the states that an instance had while an operation was in progress.
 //!
-//! Read `rules/answer.rs` first. An operation that nobody answers, or whose answer is that the hub has
-//! stopped, fits every state.
+//! Read `rules/answer.rs` first. If an operation is not answered, or the answer is that the hub has
+//! stopped, it fits every state.
 
 use durable::client::{HubError, ManageError, StartError};
 use durable::protocol::RuntimeStatus;
@@ -10,16 +10,16 @@ use durable::schedule::ScheduleError;
 use super::act::{Checked, holds};
 use crate::rules::{Committed, Seen, State};
 
-/// An operation on an instance that is under way.
+/// An operation on an instance that is in progress.
 #[derive(Clone)]
 pub(super) struct Asked {
     committed: Committed,
     id: String,
-    /// How many commits had been made when the operation began.
+    /// The number of commits when the operation began.
     since: u64,
 }
 
-/// What an operation says if it has succeeded.
+/// What a successful operation reports.
 #[derive(Clone, Copy)]
 pub(super) enum Done {
     Suspended,
@@ -39,7 +39,7 @@ impl Asked {
         Self::since(committed, id, committed.commits())
     }
 
-    /// An operation that began when so many commits had been made.
+    /// An operation that began after this many commits.
     pub(super) fn since(committed: &Committed, id: &str, since: u64) -> Self {
         Self { committed: committed.clone(), id: id.to_owned(), since }
     }
@@ -59,7 +59,7 @@ impl Asked {
         })
     }
 
-    /// The answer to a start that may replace instances with such a status.
+    /// Checks the answer to a start that may replace instances with some statuses.
     pub(super) fn started(
         &self,
         started: Result<(), &StartError>,
@@ -87,7 +87,7 @@ impl Asked {
         }
     }
 
-    /// The answer to a start of what may be there already.
+    /// Checks the answer to a start of an instance that may already exist.
     pub(super) fn is_there(&self, started: Result<(), &StartError>) -> Checked {
         match started {
             Ok(()) => self.fits(&"exists", |seen| seen.had(|_| true)),
@@ -96,7 +96,7 @@ impl Asked {
         }
     }
 
-    /// The answer to a request that changes an instance.
+    /// Checks the answer to a request that changes an instance.
     pub(super) fn managed(&self, managed: Result<(), &ManageError>, done: Done) -> Checked {
         match managed {
             Ok(()) => self.fits(&"done", |seen| done.fits(seen)),
@@ -104,7 +104,7 @@ impl Asked {
         }
     }
 
-    /// The refusal of a request that changes an instance.
+    /// Checks the refusal of a request that changes an instance.
     pub(super) fn refused(&self, error: &ManageError) -> Checked {
         let had = |is_it: fn(RuntimeStatus) -> bool, status: RuntimeStatus| {
             self.fits(error, |seen| is_it(status) && seen.had(|it| it == status))
@@ -120,12 +120,12 @@ impl Asked {
         }
     }
 
-    /// The answer that an event was not raised, because the instance does not run.
+    /// Checks the answer that an event was not raised because the instance does not run.
     pub(super) fn has_ended_or_is_missing(&self) -> Checked {
         self.fits(&"not running", |seen| seen.was_missing() || seen.had(RuntimeStatus::is_finished))
     }
 
-    /// The answer to a restart of this instance, as this one or `as_other`.
+    /// Checks the answer to a restart of this instance, under its own id or `as_other`.
     pub(super) fn restarted(
         &self,
         restarted: Result<(), &ManageError>,
@@ -143,7 +143,7 @@ impl Asked {
         }
     }
 
-    /// The answer to an operation on a schedule, which is driven by this instance.
+    /// Checks the answer to an operation on a schedule, which is driven by this instance.
     pub(super) fn scheduled(&self, answer: Result<(), &ScheduleError>, done: Done) -> Checked {
         match answer {
             Ok(()) => self.fits(&"done", |seen| done.fits(seen)),
@@ -158,7 +158,7 @@ impl Asked {
         }
     }
 
-    /// The answer to a question for the status.
+    /// Checks the answer to a request for the status.
     pub(super) fn found(&self, found: Result<RuntimeStatus, &HubError>) -> Checked {
         match found {
             Ok(status) => self.fits(&status, |seen| seen.had(|it| it == status)),
@@ -166,7 +166,7 @@ impl Asked {
         }
     }
 
-    /// The answer to a wait for the first step.
+    /// Checks the answer to a wait for the first step.
     pub(super) fn begun(&self, begun: Result<(), &HubError>) -> Checked {
         match begun {
             Ok(()) => self.fits(&"begun", |seen| seen.had(|it| it != RuntimeStatus::Pending)),

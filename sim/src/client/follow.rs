@@ -1,4 +1,4 @@
-//! I29: what the clients receive that follow an instance.
+//! I29: what clients receive that follow an instance.
 //!
 //! "First the events that are recorded, then each new one once it is durable"; "each event is returned
 //! once, however slow the follower is"; "the stream ends when the instance has ended and its last event
@@ -112,14 +112,14 @@ pub(super) async fn follow_history(
     }
 }
 
-/// A hub that is said to have shut down answers nothing more.
+/// Checks that a hub that is said to have shut down does not answer any more.
 async fn has_shut_down(instance: &InstanceHandle, error: &HubError) -> Checked {
     let is_open = matches!(error, HubError::ShutDown) && instance.status().await.is_ok();
     let id = instance.instance_id();
     holds(!is_open, || format!("I29 who follows {id} is told of a shutdown, and the hub is open"))
 }
 
-/// What is recorded from this event on, or from so many events later, if it is still the same history.
+/// The events recorded from `later` events after this one on, if it is still the same history.
 fn recorded(
     instance: &InstanceHandle,
     store: &dyn Store,

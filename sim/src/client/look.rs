@@ -74,9 +74,9 @@ impl Clients {
 
     /// I7: a replay of a stored history makes the same requests.
     ///
-    /// The code that continues after a failure may do something else without it. A rewind accepts this
-    /// if each request has "the same kind, name and target" as the recorded one (ARCHITECTURE.md), so
-    /// the due times and inputs of one that was rewound may differ.
+    /// The code that continues after a failure may do something else without it. A rewind accepts
+    /// this if each request has "the same kind, name and target" as the recorded one
+    /// (ARCHITECTURE.md), so the due times and inputs of a rewound instance may differ.
     pub(crate) async fn replay(self, hub: TaskHub, ids: Vec<String>, committed: Committed) {
         for id in ids {
             let Ok(instance) = hub.instance(&id) else { continue };

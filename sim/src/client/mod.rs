@@ -43,7 +43,7 @@ struct State {
     left: BTreeMap<u64, (String, usize)>,
     /// How far clients have followed histories.
     followed: BTreeMap<u64, Progress>,
-    /// The number of processes. A client uses the process with its own number, modulo this one.
+    /// The number of processes. A client uses the process with its own number, modulo this number.
     processes: usize,
     waits: u64,
     /// Whether the clients are paused, so that they begin no operation.
@@ -109,8 +109,8 @@ impl Clients {
         state.left.retain(|_, (_, client)| !clients.contains(client));
     }
 
-    /// Called when a process begins to shut down: operations that its clients wait for may be
-    /// refused, and may be carried out by another process nevertheless.
+    /// Called when a process begins to shut down. Operations that its clients wait for may be
+    /// refused, and another process may nevertheless carry them out.
     pub(crate) fn shut_down(&self, process: usize) {
         let clients = self.of(process);
         let state = self.state();
@@ -143,7 +143,7 @@ impl Clients {
         });
     }
 
-    /// The instances whose end some task waits for.
+    /// The instances for whose end a task waits.
     pub(crate) fn awaited_ends(&self) -> BTreeSet<String> {
         self.state().left.values().map(|(id, _)| id.clone()).collect()
     }

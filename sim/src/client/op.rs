@@ -9,7 +9,7 @@ use crate::program::{self, Focus, Program, When, Writer};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Op {
     Start(u8, Box<Program>, Option<When>),
-    /// Starts it in place of an instance that has ended or, if the last field is true, of any
+    /// Starts an instance in place of one that has ended or, if the last field is true, of any
     /// instance.
     Replace(u8, Box<Program>, bool),
     StartIfAbsent(u8, Box<Program>),
@@ -63,7 +63,7 @@ impl Op {
     }
 }
 
-/// What is queried.
+/// The parameters of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Query {
     pub(crate) page: usize,
@@ -88,7 +88,7 @@ pub(crate) enum Schedule {
 const WEIGHTS: [u32; 30] =
     [30, 4, 4, 20, 4, 6, 6, 4, 4, 3, 2, 4, 3, 1, 2, 2, 2, 2, 2, 6, 6, 2, 1, 3, 4, 12, 4, 2, 2, 2];
 
-/// The most clients that the numbers of events can tell apart.
+/// The maximum number of clients that the numbers of events can distinguish.
 pub(crate) const CLIENTS_MAX: u32 = 3;
 
 /// The operations that a seed with a focus prefers, with their weights, by their index in

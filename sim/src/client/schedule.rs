@@ -11,7 +11,7 @@ use crate::interpret::sim_program;
 use crate::program::{Node, Program, When};
 use crate::rules::{Committed, Shown};
 
-/// How many ticks a schedule has.
+/// The number of ticks of a schedule.
 const TICKS: i32 = 20;
 
 pub(super) async fn schedule(
@@ -82,8 +82,8 @@ async fn list(hub: &TaskHub, committed: &Committed) -> Checked {
     Ok(())
 }
 
-/// I16 for schedules: one that was paused before the request, and that nobody has resumed, is not shown
-/// as active, and the number of runs is not lower than one that was shown before the request.
+/// I16 for schedules: a schedule that was paused before the request, and not resumed since, is not
+/// shown as active; and the number of runs is not lower than a number shown before the request.
 ///
 /// "Its ticks are skipped until it is resumed" (`pause`); "when it will start the next instance; `None`
 /// while it is paused and after it has ended" (`next_run_at`).

@@ -25,7 +25,7 @@ pub(super) async fn limited_work(ctx: &ActivityContext, call: Activity) -> Resul
     attempt(ctx, &call).await
 }
 
-/// The behaviour of an attempt depends only on its seed and number. A call that fails repeatedly
+/// The behavior of an attempt depends only on its seed and number. A call that fails repeatedly
 /// succeeds eventually, so that a rewound orchestration gets further than before.
 async fn attempt(ctx: &ActivityContext, call: &Activity) -> Result<f64> {
     let value = value_of(call.seed);
@@ -114,7 +114,7 @@ async fn until_cancelled(ctx: &ActivityContext) {
     .await;
 }
 
-/// Keeps the tokens of its operations, in order.
+/// An entity that keeps the tokens of its operations, in order.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Counter {
     pub(crate) tokens: Vec<u64>,
@@ -127,7 +127,7 @@ pub(crate) fn counter(key: u8) -> <Counter as durable::Entity>::Handle {
 
 #[entity]
 impl Counter {
-    /// The position of the token.
+    /// Adds a token, and returns its position.
     pub(crate) fn add(&mut self, token: u64) -> usize {
         self.tokens.push(token);
         self.tokens.len() - 1

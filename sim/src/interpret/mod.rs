@@ -44,11 +44,11 @@ pub(crate) async fn sim_program(
 
 struct Run<'a> {
     ctx: &'a OrchestrationContext,
-    /// How many operations were named.
+    /// The number of operations that were named.
     tokens: Cell<u32>,
-    /// How many operations of entities were called.
+    /// The number of operations of entities that were called.
     calls: Cell<u32>,
-    /// How many constructs have waited for events.
+    /// The number of constructs that have waited for events.
     event_waits: Cell<u32>,
 }
 
@@ -178,7 +178,7 @@ impl<'c> Run<'c> {
         Ok(())
     }
 
-    /// Constructs that wait for nothing.
+    /// Runs a construct that waits for nothing.
     fn at_once(&self, node: &Node) -> Outcome {
         let ctx = self.ctx;
         let done = match node {
@@ -333,7 +333,7 @@ fn with_options<A: durable::Activity>(mut work: Call<A>, call: &Activity) -> Cal
     work
 }
 
-/// A call that begins then.
+/// A call that begins at this time.
 pub(crate) fn start_at(call: Call<sim_program>, at: When) -> Call<sim_program> {
     match at {
         When::Min => call.start_at(TimeDelta::MIN),

@@ -1,19 +1,18 @@
-//! What a seed is about.
+//! The focus of a seed.
 //!
-//! Some faults need many operations of one kind on the same few instances, which a seed that draws
-//! from everything rarely has. Therefore half of the seeds prefer certain constructs and
-//! operations.
+//! Some faults need many operations of one kind on the same few instances. A seed that draws from
+//! all operations rarely has them, so half of the seeds prefer certain constructs and operations.
 
 use durable::testing::sim::{Choices, Stream};
 
-/// What a seed is about.
+/// The focus of a seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Focus {
     #[default]
     Anything,
-    /// Many due times at once.
+    /// Many timers that are due at once.
     Timers,
-    /// Long queues of few entities, and their locks.
+    /// Long queues of a few entities, and their locks.
     Entities,
     /// Instances that fail and are rewound, with their sub-orchestrations.
     Rewinds,

@@ -1,6 +1,7 @@
-//! Programs: the behaviour of an orchestration, as a value that a seed generates.
+//! Programs: the behavior of an orchestration, as a value that a seed generates.
 //!
-//! Read next: `writer.rs` (how a seed generates one), `../interpret/` (what each construct does).
+//! Read next: `writer.rs` (how a seed generates a program), `../interpret/` (what each construct
+//! does).
 
 mod focus;
 mod writer;
@@ -41,7 +42,7 @@ pub(crate) enum Node {
     /// Like a sequence, but ends with the first failure.
     Try(Vec<Node>),
     Join(Vec<Node>),
-    /// Joins with at most this many at a time.
+    /// Joins the nodes, with at most this many running at a time.
     AtMost(u8, Vec<Node>),
     TryJoin(Vec<Node>),
     /// Continues after the first result, and drops the other tasks.
@@ -70,12 +71,12 @@ pub(crate) enum Node {
     },
 }
 
-/// What happens to a task that was begun and not awaited at once.
+/// The fate of a task that was begun but not awaited at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Fate {
     Dropped,
     Awaited,
-    /// Abandoned if it takes longer.
+    /// Awaited, but abandoned if it takes longer than this.
     Limited(When),
 }
 
@@ -86,7 +87,7 @@ pub(crate) enum Guard {
     Panics,
 }
 
-/// How many causes a failure has.
+/// The number of causes of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Causes {
     None,
@@ -122,7 +123,7 @@ pub(crate) struct Activity {
     pub(crate) is_limited: bool,
     pub(crate) timeout: Option<When>,
     pub(crate) attempt_timeout: Option<When>,
-    /// The behaviour of its attempts is drawn from this.
+    /// The behavior of the attempts is derived from this.
     pub(crate) seed: u32,
 }
 
@@ -130,7 +131,7 @@ pub(crate) struct Activity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) body: Box<Node>,
-    /// Its instance id, which other instances may have, too.
+    /// The instance id, which other instances may have, too.
     pub(crate) id: Option<u8>,
     pub(crate) attempts: u32,
     pub(crate) timeout: Option<When>,
@@ -145,7 +146,7 @@ pub(crate) struct Ordered {
     pub(crate) name: u8,
     /// Which of the waits are dropped.
     pub(crate) dropped: Vec<bool>,
-    /// How long they are kept before that.
+    /// The time after which they are dropped.
     pub(crate) after: When,
     pub(crate) limit: When,
 }
@@ -167,7 +168,7 @@ pub(crate) enum OpKind {
     Panic,
     /// Makes the state unreadable.
     Spoil,
-    /// Adds, and tells another entity to add.
+    /// Adds, and signals another entity to add.
     PassOn(u8),
     /// Like [`PassOn`](Self::PassOn), but a minute later.
     PassOnLater(u8),
@@ -178,7 +179,7 @@ pub(crate) enum OpKind {
     Delete,
 }
 
-/// A time from now.
+/// A time relative to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum When {
     /// The earliest time that can be represented.

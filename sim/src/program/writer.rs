@@ -1,4 +1,4 @@
-//! Draws programs. Which constructs a seed uses, and how much, is drawn first.
+//! Draws programs. The constructs that a seed uses, and their weights, are drawn first.
 
 use durable::testing::sim::{Choices, Stream};
 
@@ -6,7 +6,7 @@ use super::{
     Activity, Causes, Child, Fate, Focus, Guard, Node, Op, OpKind, Ordered, Program, When,
 };
 
-/// The most nodes of a program.
+/// The maximum number of nodes in a program.
 const NODES_MAX: u32 = 16;
 /// How deep nodes may be nested.
 const DEPTH_MAX: u32 = 4;
@@ -169,9 +169,9 @@ pub(crate) struct Writer {
     weights: [u32; KINDS],
     left: u32,
     /// Whether the program already contains a panic. A destructor that panics while another panic
-    /// unwinds ends the process, so a program panics only once.
+    /// unwinds aborts the process, so a program panics only once.
     has_panic: bool,
-    /// Whether the code may change without a patch, which suspends instances.
+    /// Whether the code may change without a patch. Such a change suspends instances.
     pub(crate) breaks_code: bool,
     pub(crate) ids: u8,
     /// The number of entities.

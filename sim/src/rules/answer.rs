@@ -7,19 +7,20 @@
 //!
 //! The commits of all processes have one order, so this rule need not search for an order of the
 //! operations: each answer must fit a state that its instance or entity had while the operation was
-//! under way. The operations that changed a state are where their commits are, and the others are
-//! anywhere between two commits. Here is the list of these states; `client/answer.rs` says which answers fit them.
+//! in progress. The operations that changed a state are where their commits are, and the others are
+//! anywhere between two commits. This file keeps the states; `client/answer.rs` says which answers
+//! fit them.
 
 use std::collections::BTreeMap;
 
 use durable::protocol::{ExecutionId, RuntimeStatus};
 use durable::store::{Commit, EpisodeWrite};
 
-/// What a client may learn of an instance; `None` if there is none.
+/// What a client may learn of an instance; `None` if the instance does not exist.
 pub(crate) type State = Option<(ExecutionId, RuntimeStatus)>;
 
-/// The states that something had while an operation was under way: the one that it had at the request,
-/// and those that commits have made since then.
+/// The states of an instance or entity while an operation was in progress: the state at the
+/// request, and the states that commits have made since then.
 #[derive(Debug)]
 pub(crate) struct Seen<T>(Vec<T>);
 
@@ -59,7 +60,7 @@ impl Answers {
         self.entities.entry(key).or_default().become_(commit, tokens.to_vec());
     }
 
-    /// The states of an instance since so many commits were made.
+    /// The states of an instance since the commit with this number.
     pub(super) fn of_instance(&self, id: &str, since: u64) -> Seen<State> {
         self.instances.get(id).map(|states| states.since(since)).unwrap_or_default()
     }
@@ -69,8 +70,8 @@ impl Answers {
         self.custom_statuses.get(id).map_or(0, |states| states.0.len().saturating_sub(1))
     }
 
-    /// The number of this custom status of an instance, if it has had it as the one of this number or
-    /// later.
+    /// The number of this custom status of an instance, if the instance has had it, with the number
+    /// `from` or a later one.
     pub(super) fn custom_status(&self, id: &str, from: usize, status: u8) -> Option<usize> {
         let later = self.custom_statuses.get(id)?.0.get(from..)?;
         later.iter().position(|(_, it)| *it == Some(status)).map(|place| from + place)
@@ -102,7 +103,7 @@ impl<T> Default for States<T> {
     }
 }
 
-/// What nothing is known of was never there.
+/// If nothing is known of an instance or entity, it never existed.
 impl<T: Default> Default for Seen<T> {
     fn default() -> Self {
         Self(vec![T::default()])
@@ -110,19 +111,19 @@ impl<T: Default> Default for Seen<T> {
 }
 
 impl<T> Seen<T> {
-    /// Whether it was in such a state.
+    /// Whether any of the states fits.
     pub(crate) fn was(&self, is_it: impl Fn(&T) -> bool) -> bool {
         self.0.iter().any(is_it)
     }
 
-    /// Whether a commit changed it in such a way, from one state to another.
+    /// Whether any change from one state to the next fits.
     pub(crate) fn became(&self, is_it: impl Fn(&T, &T) -> bool) -> bool {
         self.0.windows(2).any(|states| matches!(states, [from, to] if is_it(from, to)))
     }
 }
 
 impl Seen<State> {
-    /// Whether the instance existed and had such a status.
+    /// Whether the instance existed and had a status that fits.
     pub(crate) fn had(&self, is_it: impl Fn(RuntimeStatus) -> bool) -> bool {
         self.was(|state| state.is_some_and(|(_, status)| is_it(status)))
     }
@@ -136,12 +137,12 @@ impl Seen<State> {
         self.0.iter().map(status).collect::<Vec<_>>().join(", then ")
     }
 
-    /// Whether there was no instance.
+    /// Whether the instance was missing at some moment.
     pub(crate) fn was_missing(&self) -> bool {
         self.was(Option::is_none)
     }
 
-    /// Whether the instance had the same state all the time.
+    /// The status of the instance, if its state was the same all the time.
     pub(crate) fn stayed(&self) -> Option<RuntimeStatus> {
         match self.0[..] {
             [Some((_, status))] => Some(status),

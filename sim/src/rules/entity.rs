@@ -17,14 +17,14 @@ use crate::interpret::{Counter, FAILS};
 #[derive(Debug, Default)]
 pub(super) struct Entities {
     all: BTreeMap<u8, Entity>,
-    /// The signals that delete an entity and are not due yet, with its key.
+    /// The delayed signals that delete an entity and are not due yet, with the entity's key.
     delayed_deletes: BTreeMap<InstanceId, u8>,
 }
 
 #[derive(Debug, Default)]
 struct Entity {
     tokens: Vec<u64>,
-    /// Everything that it ever carried out.
+    /// Everything that the entity ever carried out.
     seen: BTreeSet<u64>,
     /// The operations that a client was promised.
     expected: BTreeSet<u64>,
@@ -36,10 +36,10 @@ struct Entity {
     order: Order,
     /// The index of each operation in the state.
     places: BTreeMap<u64, usize>,
-    /// How often its deletion was requested, and how often its state was removed.
+    /// The number of times that its deletion was requested, and that its state was removed.
     deletes: u32,
     losses: u32,
-    /// The number of deletions that clients have requested and that were not confirmed. Such a
+    /// The number of deletions that clients have requested but that were not confirmed. Such a
     /// deletion may be part of any batch, and no message shows it.
     unconfirmed_deletes: u32,
 }
@@ -68,7 +68,7 @@ impl Entities {
         self.all.get(&key).is_some_and(|entity| entity.seen.contains(&token))
     }
 
-    /// Whether its deletion was requested.
+    /// Whether the deletion of the entity was requested.
     pub(super) fn was_deleted(&self, key: u8) -> bool {
         self.all.get(&key).is_some_and(|entity| entity.deletes > 0)
     }
@@ -77,7 +77,8 @@ impl Entities {
         self.of(key).expected.insert(token);
     }
 
-    /// The answer may be lost, so from now on nobody is promised the operation.
+    /// Notes a cancellation. Its answer may be lost, so from now on the operation is no longer
+    /// promised.
     pub(super) fn ask_cancel(&mut self, key: u8, token: u64) {
         self.of(key).may_be_cancelled.insert(token);
     }
@@ -191,8 +192,8 @@ impl Entities {
         deleted
     }
 
-    /// Every operation that a client was promised has been carried out, unless a critical section
-    /// waits forever.
+    /// Checks that every operation that a client was promised has been carried out, unless a
+    /// critical section waits forever.
     pub(super) fn at_rest(&self, locked: &BTreeSet<u8>) -> Result<(), String> {
         for (key, entity) in self.all.iter().filter(|(key, _)| !locked.contains(key)) {
             let mut promised = entity.expected.difference(&entity.may_be_cancelled);

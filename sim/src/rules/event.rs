@@ -4,7 +4,7 @@
 //! order in which they came" (`ExternalEventWait`).
 //!
 //! The events of clients carry numbers, which increase with each operation of a client and identify
-//! the client. Those of orchestrations carry 0, and are ignored.
+//! the client. The events of orchestrations carry 0, and are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ use crate::trace;
 pub(super) struct Order(BTreeMap<u64, u64>);
 
 impl Order {
-    /// The operations of a client take effect in their order.
+    /// Checks that the operations of a client take effect in their order.
     pub(super) fn next(&mut self, number: u64) -> Result<(), String> {
         if !trace::is_ordered(number) {
             return Ok(());
@@ -55,14 +55,15 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Whether the event of this number is in a history, or may have been in one.
+    /// Whether the event with this number is in a history, or may have been in one.
     pub(super) fn has_raised(&self, id: &InstanceId, number: u64) -> bool {
         self.raised.contains_key(&number)
             || trace::has_read(id, number)
             || self.discarding.contains(id.as_str())
     }
 
-    /// An instance that `may_be_replaced` need not be the same as before.
+    /// Checks an episode. If `may_be_replaced`, its instance may differ from the earlier one of
+    /// that id.
     pub(super) fn episode(
         &mut self,
         episode: &EpisodeWrite,
@@ -116,7 +117,7 @@ impl Events {
         Ok(())
     }
 
-    /// Called when an instance continues as new; with the events in its history before and after.
+    /// Checks an instance that continues as new, by the events in its history before and after.
     fn continues(episode: &EpisodeWrite, before: &[u64], now: &[u64]) -> Result<(), String> {
         let id = &episode.record.instance_id;
         let Some(discards) = discards(episode) else { return Ok(()) };

@@ -44,8 +44,8 @@ fn hash_of(history: &[HistoryEvent]) -> u64 {
     hasher.finish()
 }
 
-/// Each request is answered once, nothing follows the end, no timer fires early, attempts are
-/// counted from 1, and requests from 0.
+/// Checks that each request is answered once, nothing follows the end, no timer fires early,
+/// attempts are counted from 1, and requests from 0.
 pub(super) fn is_well_formed(history: &[HistoryEvent]) -> Result<(), String> {
     let mut timers: BTreeMap<i32, Timestamp> = BTreeMap::new();
     let mut answered = BTreeSet::new();

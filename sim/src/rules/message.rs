@@ -12,7 +12,7 @@ use durable::store::{Commit, EpisodeWrite};
 
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    /// The messages that were sent and not consumed.
+    /// The messages that were sent but not consumed.
     on_their_way: BTreeMap<MessageId, (InstanceId, EventKind)>,
     consumed: BTreeSet<MessageId>,
     /// The messages that this commit consumes.
@@ -45,8 +45,8 @@ fn asked<'a>(to: Option<&'a InstanceId>, kind: &'a EventKind) -> Option<Asked<'a
     }
 }
 
-/// The requests of an instance to another one are sent in the order in which they were made.
-/// Different instances may send through the store and without it in the same commit.
+/// Checks that the requests of an instance to another one are sent in the order in which they were
+/// made. Within a commit, some instances may send through the store and others directly.
 pub(super) fn are_in_order(commit: &Commit) -> Result<(), String> {
     let is_rewound =
         |event: &HistoryEvent| matches!(event.kind, EventKind::ExecutionRewound { .. });
@@ -85,7 +85,7 @@ fn asker(commit: &Commit, message: &TaskMessage) -> Option<(InstanceId, Instance
     Some((episode.record.instance_id.clone(), to.clone()))
 }
 
-/// Whether it is an operation with a unique number that is not delayed.
+/// Whether the event is an operation with a unique number that is not delayed.
 fn is_unique(event: &EventKind) -> bool {
     let (EventKind::EntityOperationCalled { input, .. }
     | EventKind::EntityOperationSignaled { input, scheduled_time: None, .. }) = event
@@ -97,8 +97,8 @@ fn is_unique(event: &EventKind) -> bool {
 }
 
 impl Messages {
-    /// Messages between processes are received once, and in the order in which one partition sends
-    /// them to another.
+    /// Checks that messages between processes are received once, and in the order in which one
+    /// partition sends them to another.
     ///
     /// "Within one ownership, `receive` returns a message once"; "the messages of one sending
     /// partition are received in the order in which it committed them" (`Cluster`); "signals arrive
@@ -164,7 +164,7 @@ impl Messages {
         &self.taken
     }
 
-    /// Only messages to a locked entity may wait.
+    /// Checks that only messages to a locked entity are waiting.
     pub(super) fn at_rest(&self) -> Result<(), String> {
         if let Some(it) = self.in_transit.first() {
             return Err(format!("I14 message {:?} is never received", it.id));

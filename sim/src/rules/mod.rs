@@ -63,12 +63,12 @@ impl Committed {
         self.known().commits
     }
 
-    /// The states of an instance since so many commits were made.
+    /// The states of an instance since the commit with this number.
     pub(crate) fn seen(&self, id: &str, since: u64) -> Seen<State> {
         self.known().answers.of_instance(id, since)
     }
 
-    /// The states of an entity since so many commits were made.
+    /// The states of an entity since the commit with this number.
     pub(crate) fn seen_entity(&self, key: u8, since: u64) -> Seen<Vec<u64>> {
         self.known().answers.of_entity(key, since)
     }
@@ -78,13 +78,13 @@ impl Committed {
         self.known().answers.last_custom_status(id)
     }
 
-    /// The number of this custom status of an instance, if it has had it as the one of this number or
-    /// later.
+    /// The number of this custom status of an instance, if the instance has had it, with the number
+    /// `from` or a later one.
     pub(crate) fn custom_status(&self, id: &str, from: usize, status: u8) -> Option<usize> {
         self.known().answers.custom_status(id, from, status)
     }
 
-    /// Whether the event of this number is in a history, or may have been in one.
+    /// Whether the event with this number is in a history, or may have been in one.
     pub(crate) fn has_raised(&self, id: &InstanceId, number: u64) -> bool {
         self.known().events.has_raised(id, number)
     }
@@ -94,7 +94,8 @@ impl Committed {
         self.known().punctual.calms_down(now);
     }
 
-    /// Whether an operation was carried out. What is made and deleted in one batch is never written.
+    /// Whether an operation was carried out. An entity created and deleted in one batch is never
+    /// written.
     pub(crate) fn has_token(&self, key: u8, token: u64) -> bool {
         let known = self.known();
         known.entities.has_seen(key, token) || known.entities.was_deleted(key)
@@ -211,8 +212,8 @@ impl Committed {
     }
 }
 
-/// A commit in which the messages to other processes are among the others, so that a rule that is
-/// not about processes need not know which process owns a partition.
+/// A commit in which the messages to other processes are among the others, so that a rule that does
+/// not concern processes need not know which process owns a partition.
 fn with_sent(commit: &Commit) -> Commit {
     let mut whole = commit.clone();
     let sent = std::mem::take(&mut whole.sent);

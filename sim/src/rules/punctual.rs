@@ -49,7 +49,7 @@ impl Punctual {
     }
 }
 
-/// The result of an activity does not arrive later than the call's time limit.
+/// Checks that the result of an activity does not arrive later than the call's time limit.
 fn call_in_time(
     id: &InstanceId,
     answer: &HistoryEvent,

@@ -15,11 +15,11 @@ const LONGEST: Duration = Duration::from_hours(1);
 
 struct Open {
     call: Activity,
-    /// When its time limits began.
+    /// When the time limits of the call began.
     since: Timestamp,
     /// The number of failed attempts.
     failed: u32,
-    /// The number of answers that had arrived before.
+    /// The number of answers that had arrived before the call.
     answers: usize,
 }
 
@@ -142,7 +142,7 @@ impl Open {
         }
     }
 
-    /// How long after this failure the next attempt begins.
+    /// The time from this failure to the next attempt.
     fn interval(&self, failed: u32) -> Duration {
         let first = self.call.first.positive();
         let factor = if self.call.doubles { 1 << (failed.clamp(1, 20) - 1) } else { 1 };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use durable::protocol::{EventKind, Timestamp};
 use durable::store::Commit;
 
-/// A tick that is found at most this late still runs.
+/// A tick that is at most this late still runs.
 const GRACE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
@@ -20,10 +20,10 @@ pub(super) struct Schedules {
     ticks: BTreeMap<String, BTreeMap<Timestamp, Timestamp>>,
     /// The schedules that are certainly paused, and since when.
     paused: BTreeMap<String, Timestamp>,
-    /// The schedules that a client has paused, and since when, which have not learned of it yet: for
-    /// example, because their next generation begins later.
+    /// The schedules that a client has paused, and since when, but that have not processed the
+    /// pause yet; for example, because their next generation begins later.
     pausing: BTreeMap<String, Timestamp>,
-    /// The schedules that are not active according to what is stored of them.
+    /// The schedules that are not active according to the store.
     inactive: BTreeSet<String>,
     /// The number of changes of each schedule that were begun, and the number of those that are in
     /// progress.
@@ -34,22 +34,22 @@ pub(super) struct Schedules {
 /// What clients were shown of the schedules with an id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shown {
-    /// The most runs of a schedule that was created at this time.
+    /// The highest number of runs that was shown of a schedule created at this time.
     runs: BTreeMap<Timestamp, u64>,
-    /// How often a client has begun to delete it.
+    /// The number of times that a client has begun to delete it.
     deletions: u64,
-    /// How many changes clients had begun, and whether it was certainly paused.
+    /// The number of changes that clients had begun, and whether the schedule was certainly paused.
     changes: u64,
     is_paused: bool,
 }
 
 impl Shown {
-    /// Whether the schedule was certainly paused then, and nobody has changed it since.
+    /// Whether the schedule was certainly paused then, and no client has changed it since.
     pub(crate) fn stays_paused(&self, now: &Self) -> bool {
         self.is_paused && self.changes == now.changes
     }
 
-    /// The most runs that a client was shown then, if it is certainly still the same schedule.
+    /// The highest number of runs that was shown then, if it is certainly still the same schedule.
     pub(crate) fn runs(&self, created_at: Timestamp, now: &Self) -> u64 {
         let is_same = self.deletions == now.deletions;
         self.runs.get(&created_at).copied().filter(|_| is_same).unwrap_or_default()

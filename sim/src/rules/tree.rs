@@ -92,7 +92,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Whether an instance, or one of its callers, is one of these.
+    /// Whether an instance, or one of its callers, is in this set.
     fn descends(
         &self,
         id: &InstanceId,

@@ -26,14 +26,14 @@ fn read<T>(read: Result<T, StoreError>) -> Result<T, String> {
     read.map_err(|error| format!("a read fails: {error}"))
 }
 
-/// A page ends after the one before it.
+/// Checks that a page ends after the page before it.
 fn goes_on<T: PartialOrd>(what: &str, end: Option<&T>, before: Option<&T>) -> Difference {
     let is_behind = end.zip(before).is_none_or(|(end, before)| end > before);
     if is_behind { Ok(()) } else { Err(format!("{what}: a page ends where the last one did")) }
 }
 
-/// Compares everything that the two stores return. Of an entity that the model does not know, only a
-/// due time or a message may tell.
+/// Compares everything that the two stores return. An entity that the model does not know can show
+/// up only as a due time or a message.
 pub(super) fn all(
     store: &dyn Store,
     model: &dyn Store,

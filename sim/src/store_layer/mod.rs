@@ -7,7 +7,7 @@
 //! 1. Everything acknowledged is present after every restart. A commit that was not acknowledged is
 //!    present either completely or not at all.
 //! 2. Every read agrees with the model.
-//! 3. If a resource is lacking temporarily, commits wait and do not fail.
+//! 3. If a resource is temporarily lacking, commits wait and do not fail.
 //! 4. Any other error is reported, and the folder can be opened again afterwards.
 //! 5. Nothing waits forever.
 
@@ -31,7 +31,7 @@ use self::work::{Author, Step};
 use crate::parent::Note;
 use crate::search::now;
 
-/// How often opening may fail before faults are switched off.
+/// The number of times that opening may fail before faults are switched off.
 const TRIES: u32 = 6;
 
 /// The folder of the hub.
@@ -404,7 +404,7 @@ impl Run {
         !self.disk.is_running() || self.counts().broken > self.before.broken
     }
 
-    /// Called when a step was refused. The step may or may not have taken effect.
+    /// Handles a step that was refused. The step may or may not have taken effect.
     fn refused(&mut self, error: &StoreError) -> Result<Left, String> {
         let text = chain(error);
         self.say(|| format!("refused: {text}"));
@@ -444,7 +444,7 @@ impl Run {
         Ok(Left::Done)
     }
 
-    /// A hub shuts down, and the next one opens on the same store. In between, a commit fails if a
+    /// Shuts a hub down, and opens the next one on the same store. In between, a commit fails if a
     /// resource is lacking; afterwards it waits again.
     fn hand_over(&mut self, store: &SledStore) -> Result<Left, String> {
         self.say(|| "hand over".to_owned());

@@ -1,6 +1,6 @@
 //! The folder of an open store is moved away, and another store takes its place.
 //!
-//! The old store acknowledges nothing any more, and does not modify the new one.
+//! The old store no longer acknowledges anything, and does not modify the new one.
 
 use std::path::Path;
 

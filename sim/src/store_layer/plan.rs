@@ -1,4 +1,4 @@
-//! What a seed decides about a run before it begins.
+//! What a seed decides about a run before the run begins.
 
 use std::time::Duration;
 

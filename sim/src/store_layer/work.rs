@@ -41,7 +41,7 @@ pub(super) struct Author {
     ids: u32,
     /// One in this many texts is long.
     long: u32,
-    /// The number of ids of executions and messages that were used.
+    /// The number of execution and message ids that were used.
     given: u32,
     epochs: BTreeMap<PartitionId, Epoch>,
     instances: BTreeMap<InstanceId, InstanceRecord>,

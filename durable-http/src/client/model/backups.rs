@@ -1,18 +1,18 @@
-//! Backups that the process of a hub has made.
+//! Backups made by the answering process.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A backup that the process of a hub makes or has made.
+/// A backup that the answering process is making or has made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Backup {
     /// The name of its folder.
     pub name: String,
-    /// How far it has come.
+    /// Whether the backup is running, has completed or has failed.
     pub status: BackupStatus,
     /// When it was started.
     pub started_at: DateTime<Utc>,
@@ -22,7 +22,7 @@ pub struct Backup {
     pub failure: Option<String>,
 }
 
-/// How far a backup has come.
+/// The status of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum BackupStatus {
@@ -45,7 +45,7 @@ impl fmt::Display for BackupStatus {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// The folder, on the machine of the hub.
+    /// The path of the folder, on the machine of the hub.
     pub path: String,
     /// The number of instances.
     pub instances: u64,
@@ -55,7 +55,7 @@ pub struct BackupReport {
     pub bytes: u64,
     /// The number of the last commit that it contains.
     pub last_commit: u64,
-    /// How long it took, in milliseconds.
+    /// How long the backup took, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -76,6 +76,6 @@ impl From<durable::store::BackupReport> for BackupReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Backups {
-    /// The last backups.
+    /// The most recent backups.
     pub items: Vec<Backup>,
 }

@@ -33,13 +33,13 @@ pub struct BatchProgress {
     pub matched: u64,
     /// Instances on which the action had its effect.
     pub done: u64,
-    /// Instances that had ended, had changed, and so on.
+    /// Instances on which the action had no effect, because they had ended, had changed, and so on.
     pub skipped: u64,
     /// Instances on which the action failed.
     pub failed: u64,
     /// The first 50 failures.
     pub errors: Vec<BatchError>,
-    /// In a dry run, the first 50 ids.
+    /// The ids of the first 50 matching instances, in a dry run.
     pub instance_ids: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct BatchProgress {
 pub struct BatchError {
     /// The instance.
     pub instance_id: String,
-    /// The code of the error, as in a problem.
+    /// The code of the error, such as `no-such-instance`.
     pub code: String,
     /// What failed.
     pub detail: String,
@@ -64,15 +64,15 @@ pub struct BatchDetails {
     /// The batch.
     #[serde(flatten)]
     pub batch: Batch,
-    /// The instances that it acts on.
+    /// The filter of the instances that the batch acts on.
     pub query: InstanceFilter,
-    /// What it does with them.
+    /// The action on each instance.
     pub action: BatchAction,
-    /// Whether it only counts them.
+    /// Whether the batch only counts the instances.
     pub dry_run: bool,
-    /// The most instances per second.
+    /// The maximum number of instances per second.
     pub per_second: u32,
-    /// Why it failed, if it did.
+    /// Why the batch failed, if it did.
     pub failure: Option<String>,
 }
 

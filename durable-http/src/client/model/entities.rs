@@ -1,4 +1,4 @@
-//! Entities, and signals that are not due.
+//! Entities, and signals that are not due yet.
 
 use chrono::{DateTime, Utc};
 use durable::protocol::Json;
@@ -15,11 +15,11 @@ pub struct Entity {
     pub entity_id: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it changed last.
+    /// When it was last changed.
     pub last_modified: DateTime<Utc>,
-    /// Its state; `None` if it has none, or if the list was requested without states.
+    /// Its state; `None` if it has no state, or if the list was requested without states.
     pub state: Option<Json>,
-    /// The instance that has locked it.
+    /// The instance that holds its lock.
     pub locked_by: Option<Parent>,
     /// The number of messages in its queue.
     pub backlog: u64,
@@ -31,7 +31,7 @@ pub struct Entity {
     pub suspension: Option<Suspension>,
 }
 
-/// The requests that an entity has not handled.
+/// The requests that an entity has not handled yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EntityQueue {
@@ -43,11 +43,11 @@ pub struct EntityQueue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueuedRequest {
-    /// What it is.
+    /// The kind of the request.
     pub kind: QueuedKind,
     /// The operation; `None` for a lock.
     pub operation: Option<String>,
-    /// The orchestration that sent it and waits for it; `None` for a signal.
+    /// The orchestration that sent the request and waits for it; `None` for a signal.
     pub from: Option<Parent>,
 }
 
@@ -61,21 +61,21 @@ pub enum QueuedKind {
     Signal,
     /// A request for the lock.
     Lock,
-    /// A kind that a newer hub has.
+    /// A kind that this client does not know, from a newer hub.
     #[serde(other)]
     Other,
 }
 
-/// What cleaning entities has done.
+/// The result of cleaning entities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CleanedEntities {
-    /// The locks whose orchestration no longer existed, and which were released.
+    /// The number of locks that were released because their orchestration no longer existed.
     pub orphaned_locks_released: u64,
 }
 
-/// What letting an entity run has done.
+/// The result of resuming an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

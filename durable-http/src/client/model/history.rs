@@ -1,4 +1,4 @@
-//! Events of a history, and the instances that it started.
+//! Events of a history, and the child instances that it records.
 
 use chrono::{DateTime, Utc};
 use durable::RuntimeStatus;
@@ -11,16 +11,16 @@ use serde_json::value::RawValue;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event {
-    /// Its place in the history, counted from 0.
+    /// The index of the event in the history, from 0.
     pub index: u64,
-    /// When it happened.
+    /// When the event happened.
     pub timestamp: DateTime<Utc>,
-    /// Its kind, such as `TaskScheduled`.
+    /// The kind of the event, such as `TaskScheduled`.
     pub kind: String,
-    /// The number of the request, if it is a request of the orchestrator.
+    /// The number of the request, if the event is a request of the orchestrator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<i64>,
-    /// What depends on the kind; an object, or `null`.
+    /// The fields that depend on the kind: an object, or `null`.
     pub data: Json,
 }
 
@@ -29,11 +29,12 @@ pub struct Event {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HistoryPage {
-    /// The execution whose history it is.
+    /// The execution that the history belongs to.
     pub execution_id: String,
     /// The events.
     pub items: Vec<Event>,
-    /// What [`from`](crate::client::Request::from) takes for the next page; `None` on the last one.
+    /// The argument of [`from`](crate::client::Request::from) for the next page; `None` on the last
+    /// page.
     pub next: Option<u64>,
     /// The number of events in the history.
     pub length: u64,
@@ -44,7 +45,7 @@ pub struct HistoryPage {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct FollowedEvent {
-    /// The execution whose history it is in.
+    /// The execution that the event belongs to.
     pub execution_id: String,
     /// The event.
     #[serde(flatten)]
@@ -77,11 +78,11 @@ pub struct Child {
     pub instance_id: String,
     /// The name of its orchestration.
     pub name: String,
-    /// The version that was asked for.
+    /// The requested version.
     pub version: Option<String>,
     /// The number of the request in the history.
     pub event_id: i64,
-    /// Whether its result is not awaited.
+    /// Whether the parent started the child without waiting for its result.
     pub detached: bool,
     /// Its status; `None` if it was removed.
     pub runtime_status: Option<RuntimeStatus>,

@@ -1,4 +1,4 @@
-//! The hub itself: its figures, the functions that it can run, and lifecycle events.
+//! The hub itself: its metrics, its registered functions, and lifecycle events.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::access::Role;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Hub {
-    /// Its name in links.
+    /// The name of the hub in links.
     pub task_hub_name: String,
-    /// The version of the HTTP API's crate.
+    /// The version of the crate that serves the HTTP API.
     pub version: String,
     /// The number of partitions.
     pub partitions: u64,
-    /// How much the store has on disk, in bytes.
+    /// The size of the store on disk, in bytes.
     pub disk_bytes: u64,
-    /// How much the store has in memory, in bytes.
+    /// The memory that the store uses, in bytes.
     pub memory_bytes: u64,
-    /// How long the last commits took; `None` before the first one.
+    /// How long recent commits took; `None` before the first one.
     #[serde(default)]
     pub commits: Option<CommitLatency>,
-    /// Figures of the store.
+    /// Metrics of the store, by name.
     pub figures: BTreeMap<String, u64>,
     /// The processes that share the hub; empty if the server does not report them.
     #[serde(default)]
@@ -38,28 +38,28 @@ pub struct Hub {
     /// The partitions that no process may own, because some of their stored data cannot be read.
     #[serde(default)]
     pub parked_partitions: Vec<ParkedPartition>,
-    /// The partitions that a certain process should own.
+    /// The partitions that are pinned to a process.
     #[serde(default)]
     pub pinned_partitions: Vec<PinnedPartition>,
-    /// The partitions that do not move.
+    /// The frozen partitions, which stay with their current owner.
     #[serde(default)]
     pub frozen_partitions: Vec<FrozenPartition>,
 }
 
-/// How long the last commits of the process that answers took.
+/// How long recent commits took in the process that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CommitLatency {
     /// The number of commits, at most 512.
     pub count: u64,
-    /// Half of them took at most so many microseconds.
+    /// The median, in microseconds.
     pub p50_micros: u64,
-    /// 99 of 100 took at most so many microseconds.
+    /// The 99th percentile, in microseconds.
     pub p99_micros: u64,
 }
 
-/// A partition that a certain process should own.
+/// A partition that is pinned to a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PinnedPartition {
@@ -69,7 +69,7 @@ pub struct PinnedPartition {
     pub node: String,
 }
 
-/// A partition that does not move.
+/// A frozen partition, which stays with its current owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrozenPartition {
@@ -89,7 +89,7 @@ pub struct ParkedPartition {
     pub reason: String,
 }
 
-/// What the retry of a partition has done.
+/// The result of retrying a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -103,21 +103,21 @@ pub struct RetriedPartition {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct HubNode {
-    /// A name for people.
+    /// The name of the process, for people.
     pub name: String,
-    /// Whether it owns no partitions, and only sends requests to those of others.
+    /// Whether the process owns no partitions and only sends requests to the owners.
     pub is_client: bool,
-    /// Whether it is the process that answers.
+    /// Whether this is the process that answers.
     pub is_this: bool,
-    /// When it joined.
+    /// When the process joined.
     pub joined_at: DateTime<Utc>,
-    /// When it was last seen.
+    /// When the process was last seen.
     pub seen_at: DateTime<Utc>,
-    /// The partitions that it owns.
+    /// The partitions that the process owns.
     pub partitions: Vec<u16>,
 }
 
-/// The activities that run now, those that have run longest first.
+/// The activities that run now, longest-running first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunningActivities {
@@ -126,7 +126,7 @@ pub struct RunningActivities {
     /// The number of activities that wait for a free slot, by name.
     #[serde(default)]
     pub waiting: BTreeMap<String, u64>,
-    /// The most activities that run at once; 0 if the server does not report it.
+    /// The maximum number of activities that run at once; 0 if the server does not report it.
     #[serde(default)]
     pub concurrency: u64,
 }
@@ -150,7 +150,7 @@ pub struct RunningActivity {
     pub since: DateTime<Utc>,
 }
 
-/// What the key of a client allows, and the time of the hub.
+/// The permissions of a client's key, and the time of the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -159,46 +159,46 @@ pub struct Access {
     pub role: Role,
     /// The name of the hub in links.
     pub task_hub_name: String,
-    /// The version of the HTTP API's crate.
+    /// The version of the crate that serves the HTTP API.
     pub version: String,
     /// The time of the hub.
     pub now: DateTime<Utc>,
 }
 
-/// The attempts of activities in recent instances.
+/// Statistics of the attempts of activities in recent instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActivityStatistics {
     /// The activities, by name.
     pub items: Vec<ActivityAttempts>,
-    /// The instances that were read.
+    /// The number of instances that were read.
     pub instances: u64,
-    /// The events that were read.
+    /// The number of events that were read.
     pub events: u64,
-    /// Whether more instances match that were not read.
+    /// Whether some matching instances were not read.
     pub approximate: bool,
 }
 
-/// The attempts of an activity.
+/// Statistics of the attempts of an activity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ActivityAttempts {
     /// The name of the activity.
     pub name: String,
-    /// The calls.
+    /// The number of calls.
     pub calls: u64,
-    /// The attempts that have ended.
+    /// The number of attempts that have ended.
     pub attempts: u64,
-    /// The attempts that have failed.
+    /// The number of attempts that have failed.
     pub failed_attempts: u64,
-    /// The median of the run times, in microseconds; `None` if no beginning is recorded.
+    /// The median run time, in microseconds; `None` if no start time is recorded.
     pub median_micros: Option<u64>,
-    /// The run time that 95 % of the attempts do not exceed, in microseconds.
+    /// The 95th percentile of the run times, in microseconds.
     pub p95_micros: Option<u64>,
     /// The longest run time, in microseconds.
     pub max_micros: Option<u64>,
-    /// The time that 95 % of the first attempts do not exceed until they begin, in microseconds.
+    /// The 95th percentile of the time until the first attempt begins, in microseconds.
     pub waited_p95_micros: Option<u64>,
     /// The latest failure.
     pub last_failure: Option<AttemptFailure>,
@@ -248,7 +248,7 @@ pub struct RegisteredFunction {
     /// A hash of its source, in hexadecimal; empty if the server does not report it.
     #[serde(default)]
     pub code_hash: String,
-    /// The most calls of the activity that run at once in a process.
+    /// The maximum number of calls of the activity that run at once in a process.
     #[serde(default)]
     pub max_concurrent: Option<u64>,
 }
@@ -260,7 +260,7 @@ pub struct RegisteredFunction {
 pub struct Parameter {
     /// Its name.
     pub name: String,
-    /// Its type, as the source writes it.
+    /// Its type, as written in the source.
     pub type_name: String,
 }
 
@@ -285,7 +285,7 @@ pub struct RegisteredEntity {
 pub struct RegisteredOperation {
     /// Its name.
     pub name: String,
-    /// Whether it changes nothing.
+    /// Whether the operation leaves the state unchanged.
     pub is_read_only: bool,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
@@ -306,12 +306,12 @@ pub struct LifecycleEvent {
     pub parent: Option<String>,
     /// What happened.
     pub kind: LifecycleKind,
-    /// Its status afterwards.
+    /// The status of the instance after the change.
     pub status: RuntimeStatus,
-    /// When it happened.
+    /// When the change happened.
     pub at: DateTime<Utc>,
-    /// When it was started.
+    /// When the instance was started.
     pub created_at: DateTime<Utc>,
-    /// Why, if there is a reason.
+    /// The reason for the change, if one is known.
     pub reason: Option<String>,
 }

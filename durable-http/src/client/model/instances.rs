@@ -26,7 +26,7 @@ pub struct InstanceStatus {
     pub runtime_status: RuntimeStatus,
     /// When it was started.
     pub created_at: DateTime<Utc>,
-    /// When it changed last; if it has ended, when it ended.
+    /// When it last changed; for an instance that has ended, when it ended.
     pub last_updated_at: DateTime<Utc>,
     /// Why it is suspended, if it is.
     pub suspension: Option<Suspension>,
@@ -34,7 +34,7 @@ pub struct InstanceStatus {
     pub parent: Option<Parent>,
     /// Its tags.
     pub tags: Tags,
-    /// The custom status that its orchestrator set last.
+    /// The custom status that its orchestrator last set.
     pub custom_status: Option<Json>,
     /// When its next timer, retry, time limit or delayed start is due.
     pub next_due: Option<DateTime<Utc>>,
@@ -45,7 +45,7 @@ pub struct InstanceStatus {
 }
 
 impl InstanceStatus {
-    /// The names of its fields in JSON, for the parameter `fields` of a list.
+    /// The names of the JSON fields of a status, for the parameter `fields` of a list.
     pub const FIELDS: [&str; 14] = crate::v1::list::STATUS;
 }
 
@@ -53,15 +53,17 @@ impl InstanceStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Suspension {
-    /// The reason of the runtime, such as `DURABLE0101`; `None` if a client suspended it.
+    /// The code of the runtime's report, such as `DURABLE0101`; `None` if a client suspended the
+    /// instance.
     pub code: Option<String>,
     /// The report of the runtime, or the reason that the client gave.
     pub reason: String,
 }
 
 impl Suspension {
-    /// The reason in one line, without the code. Of a report of the runtime, these are its facts, such as
-    /// ``event 3 recorded activity `reserve`; this replay requests activity `charge` at src/order.rs:41``.
+    /// Returns the reason in one line, without the code. A report of the runtime is reduced to its
+    /// facts, such as ``event 3 recorded activity `reserve`; this replay requests activity `charge`
+    /// at src/order.rs:41``.
     pub fn summary(&self) -> String {
         let is_fact = |line: &&str| line.starts_with("  ");
         let facts: Vec<_> = self.reason.lines().filter(is_fact).map(words).collect();
@@ -89,13 +91,13 @@ fn words(text: &str) -> String {
 pub struct Parent {
     /// Its id.
     pub instance_id: String,
-    /// Its execution.
+    /// The id of its execution.
     pub execution_id: String,
     /// The name of its orchestration.
     pub name: String,
     /// The version of its orchestration.
     pub version: Option<String>,
-    /// The number of the request in its history.
+    /// The number of the request in the history of that instance.
     pub task_scheduled_id: i64,
 }
 
@@ -109,16 +111,17 @@ pub struct InstanceDetails {
     pub status: InstanceStatus,
     /// Its input.
     pub input: Json,
-    /// Its output; `None` if it has none, or if it is `null`.
+    /// Its output; `None` if there is no output, or if the output is `null`.
     pub output: Option<Json>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
     /// The reason that was given for its termination.
     pub termination_reason: Option<String>,
-    /// A hash of the orchestrator's source when this execution began. It has changed since if that of
-    /// [`RegisteredFunction::code_hash`](super::RegisteredFunction::code_hash) differs.
+    /// A hash of the orchestrator's source when this execution began. If it differs from
+    /// [`RegisteredFunction::code_hash`](super::RegisteredFunction::code_hash), the source has
+    /// changed since.
     pub code_hash: Option<String>,
-    /// The trace that it was started in.
+    /// The trace context of the request that started it.
     pub trace_context: Option<TraceContext>,
 }
 
@@ -151,7 +154,7 @@ impl<'de> Deserialize<'de> for InstanceDetails {
     }
 }
 
-/// Why a task or an instance failed. It displays as its type and message.
+/// Why a task or an instance failed. Its `Display` output is the type and the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -162,7 +165,7 @@ pub struct Failure {
     pub message: String,
     /// The error that caused it.
     pub inner: Option<Box<Failure>>,
-    /// Whether a retry is pointless.
+    /// Whether retries are pointless.
     pub non_retriable: bool,
     /// The error as a value, if it can be stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,19 +182,19 @@ impl fmt::Display for Failure {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceCount {
-    /// All of them.
+    /// The total number.
     pub count: u64,
-    /// The number by group, if the request named groups.
+    /// The number per group, if the request named a grouping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<BTreeMap<String, u64>>,
     /// The number of stored records that were read, matching or not.
     #[serde(default)]
     pub scanned: u64,
-    /// Whether there may be more, because there were too many instances to read.
+    /// Whether the true numbers may be higher, because there were too many instances to read.
     pub approximate: bool,
 }
 
-/// How many instances were created, or ended, in equal spans of time.
+/// The number of instances that were created, or that ended, in each of several equal time spans.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Histogram {
@@ -202,7 +205,7 @@ pub struct Histogram {
     /// The number of instances that were read.
     #[serde(default)]
     pub scanned: u64,
-    /// Whether there may be more, because there were too many instances to read.
+    /// Whether the true numbers may be higher, because there were too many instances to read.
     pub approximate: bool,
 }
 
@@ -210,28 +213,29 @@ pub struct Histogram {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistogramBucket {
-    /// When it begins.
+    /// When the span begins.
     pub at: DateTime<Utc>,
     /// The number of instances by status.
     pub counts: BTreeMap<String, u64>,
 }
 
-/// An instance was started.
+/// The answer to a start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Started {
-    /// Its id.
+    /// The id of the instance.
     pub instance_id: String,
-    /// Its address; `None` in the answer to a request that waited until the instance had ended.
+    /// The address of the instance; `None` in the answer to a request that waited until it had
+    /// ended.
     pub url: Option<String>,
 }
 
-/// Instances were removed.
+/// The answer to a purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Purged {
-    /// How many.
+    /// The number of instances that were removed.
     pub purged: u64,
 }
 

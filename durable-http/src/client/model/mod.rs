@@ -1,6 +1,6 @@
-//! The answers of the API, as Rust types. Their names are those of the `OpenAPI` document.
+//! The answers of the API as Rust types, named as in the `OpenAPI` document.
 //!
-//! An answer may have more members than its type: a newer hub adds some. They are ignored.
+//! An answer of a newer hub may have members that its type lacks. They are ignored.
 
 mod backups;
 mod batches;
@@ -38,7 +38,7 @@ pub use schedules::{Recurrence, Schedule};
 pub struct Page<T> {
     /// Its items.
     pub items: Vec<T>,
-    /// What [`after`](super::Request::after) takes for the next page; `None` on the last one.
+    /// The argument of [`after`](super::Request::after) for the next page; `None` on the last page.
     pub next: Option<String>,
     /// The number of stored records that were read, matching or not.
     #[serde(default)]
@@ -51,6 +51,6 @@ pub struct Page<T> {
 pub struct IndexedPage<T> {
     /// Its items.
     pub items: Vec<T>,
-    /// What [`from`](super::Request::from) takes for the next page; `None` on the last one.
+    /// The argument of [`from`](super::Request::from) for the next page; `None` on the last page.
     pub next: Option<u64>,
 }

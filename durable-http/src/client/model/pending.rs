@@ -14,14 +14,14 @@ use super::{Entity, Failure, InstanceStatus};
 pub struct PendingWork {
     /// The instance.
     pub status: InstanceStatus,
-    /// Its calls, timers and lock requests without a result.
+    /// Its calls, timers and lock requests that have no result yet.
     pub tasks: Vec<PendingTask>,
     /// The names of the events that it waits for, in lower case.
     pub awaited_events: Vec<String>,
-    /// The waits for these events, in the same order; none from a hub of an earlier version.
+    /// The waits for these events, in the same order; empty if the hub has an earlier version.
     #[serde(default)]
     pub event_waits: Vec<EventWait>,
-    /// The names of the events that have arrived and were not read.
+    /// The names of the events that have arrived but were not read.
     pub unread_events: Vec<String>,
     /// The entities that it has locked, as `@name@key`.
     pub locked_entities: Vec<String>,
@@ -43,7 +43,7 @@ pub struct EventWait {
     pub since: DateTime<Utc>,
 }
 
-/// What holds an instance up, most likely.
+/// The most likely reason why an instance does not proceed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PendingCause<'a> {
@@ -59,8 +59,8 @@ pub enum PendingCause<'a> {
 pub struct AwaitedEntity<'a> {
     /// The entity, as `@name@key`.
     pub entity_id: &'a str,
-    /// The position in the queue, from 1, which is handled next or runs. `None` if the request is not
-    /// in the queue, or not among the first 10,000.
+    /// The position in the queue, from 1. The first request is handled next, or now. `None` if this
+    /// request is not among the first 10,000 of the queue.
     pub position: Option<u64>,
     /// The other instance that holds the lock of the entity.
     pub locked_by: Option<&'a str>,
@@ -69,7 +69,7 @@ pub struct AwaitedEntity<'a> {
 }
 
 impl AwaitedEntity<'_> {
-    /// The position as an ordinal number, such as `2nd in line`.
+    /// Returns the position as an ordinal number, such as `2nd in line`.
     pub fn in_line(&self) -> Option<String> {
         let position = self.position?;
         let suffix = match (position % 10, position % 100) {
@@ -84,8 +84,8 @@ impl AwaitedEntity<'_> {
 }
 
 impl PendingWork {
-    /// The entity that a task of this instance waits for. `None` if the task is neither a call of an
-    /// entity nor a lock request.
+    /// Returns the entity that a task of this instance waits for. `None` if the task is neither a
+    /// call of an entity nor a lock request.
     pub fn awaited_entity<'a>(&'a self, task: &'a PendingTask) -> Option<AwaitedEntity<'a>> {
         let entity_id = match task.kind {
             PendingKind::EntityCall => task.entity_id.as_deref()?,
@@ -99,8 +99,9 @@ impl PendingWork {
         Some(AwaitedEntity { entity_id, position: task.position, locked_by, locked_since })
     }
 
-    /// What holds the instance up, most likely: its oldest task; or else an event that it waits for; or
-    /// else a timer. A timer beside anything else is most often a time limit.
+    /// Returns the most likely reason why the instance does not proceed: its oldest task other than
+    /// a timer; otherwise an event that it waits for; otherwise the timer that is due first. Timers
+    /// come last because a timer beside another task is usually a time limit.
     pub fn cause(&self) -> Option<PendingCause<'_>> {
         let is_timer = |task: &&PendingTask| task.kind == PendingKind::Timer;
         let task = self.tasks.iter().filter(|task| !is_timer(task)).min_by_key(|task| task.since);
@@ -109,8 +110,8 @@ impl PendingWork {
         task.map(PendingCause::Task).or_else(event).or_else(|| timer().map(PendingCause::Task))
     }
 
-    /// The other instances that hold the locks of entities that it calls or wants to lock, each with the
-    /// entity.
+    /// Returns the other instances that hold the locks of entities that this instance calls or
+    /// wants to lock, each with its entity.
     pub fn lock_holders(&self) -> Vec<(&Entity, &str)> {
         let held = self.awaited_entities.iter().filter_map(|entity| {
             let holder = entity.locked_by.as_ref()?.instance_id.as_str();
@@ -119,8 +120,8 @@ impl PendingWork {
         held.filter(|(_, holder)| *holder != self.status.instance_id).collect()
     }
 
-    /// The events that were received and not read, each with an awaited name that is almost the same. One
-    /// of the two names is most likely misspelt.
+    /// Returns the events that were received but not read, each with an awaited name that is almost
+    /// the same. One of the two names is most likely misspelled.
     pub fn misspelt_events(&self) -> Vec<(&str, &str)> {
         let almost = |received: &str, awaited: &str| {
             let most = (awaited.chars().count() / 3).min(3);
@@ -159,20 +160,20 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// A call, timer or lock request without a result. Its kind decides which fields it has.
+/// A call, timer or lock request that has no result yet. Its kind decides which fields it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PendingTask {
     /// The number of the request in the history.
     pub event_id: i64,
-    /// The line of code that requested it, as `file:line`.
+    /// The line of code that requested the task, as `file:line`.
     pub source: String,
-    /// When it was requested.
+    /// When the task was requested.
     pub since: DateTime<Utc>,
-    /// When a timer fires, or the time limit of a call ends.
+    /// When the timer fires, or when the time limit of the call ends.
     pub due_at: Option<DateTime<Utc>>,
-    /// What it is.
+    /// The kind of the task.
     pub kind: PendingKind,
     /// The name of the activity or sub-orchestration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,16 +181,16 @@ pub struct PendingTask {
     /// The version of the sub-orchestration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The attempt that runs or waits to run, counted from 1.
+    /// The number of the attempt that runs or waits to run, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// When the attempt begins, if it waits for that.
+    /// When the attempt begins, if it has not begun yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
-    /// Why the attempt before this one failed.
+    /// Why the previous attempt failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Failure>,
-    /// The sub-orchestration.
+    /// The instance id of the sub-orchestration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
     /// The entity that is called.
@@ -201,7 +202,7 @@ pub struct PendingTask {
     /// The entities to lock.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<String>,
-    /// The entity that is locked next, in whose queue the request is.
+    /// The entity to be locked next, whose queue contains the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// The position of the call or lock request in the queue of the entity, from 1.
@@ -223,7 +224,7 @@ pub enum PendingKind {
     EntityCall,
     /// A lock of entities.
     Lock,
-    /// A kind that a newer hub has.
+    /// A kind that this client does not know, from a newer hub.
     #[serde(other)]
     Other,
 }

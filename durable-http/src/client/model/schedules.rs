@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 pub struct Schedule {
     /// Its id.
     pub id: String,
-    /// Whether it starts instances.
+    /// Whether the schedule starts instances.
     pub status: ScheduleStatus,
-    /// When it starts instances.
+    /// When the schedule starts instances.
     pub recurrence: Recurrence,
-    /// It starts none before this time.
+    /// No instance is started before this time.
     pub start_at: Option<DateTime<Utc>>,
-    /// It starts none after this time.
+    /// No instance is started after this time.
     pub end_at: Option<DateTime<Utc>>,
     /// Whether the first instance starts at once if `start_at` has passed.
     pub start_immediately_if_late: bool,
@@ -36,7 +36,7 @@ pub struct Schedule {
     pub tags: Tags,
     /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When it started an instance last.
+    /// When it last started an instance.
     pub last_run_at: Option<DateTime<Utc>>,
     /// When it starts the next instance.
     pub next_run_at: Option<DateTime<Utc>>,
@@ -51,7 +51,7 @@ pub struct Schedule {
 pub enum Recurrence {
     /// A cron pattern, in UTC.
     Cron(String),
-    /// The seconds between two ticks.
+    /// A number of seconds between two ticks.
     EverySeconds(f64),
 }
 

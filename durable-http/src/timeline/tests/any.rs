@@ -1,4 +1,4 @@
-//! Any history, also an impossible one, has a timeline that keeps the rules.
+//! Any history, even an impossible one, has a timeline that obeys the rules.
 
 use std::collections::BTreeSet;
 

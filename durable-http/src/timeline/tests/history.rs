@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::at;
 
-/// Events as JSON, as they are stored: so a field that is added later needs no change here.
+/// Events as stored JSON, so a field that is added later needs no change here.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) id: &'static str,

@@ -1,4 +1,4 @@
-//! Entities, locks, and signals that are not due.
+//! Entities, locks, and signals that are not due yet.
 
 use super::{Refusal, delete, get, post, scan};
 use crate::access::Role::{Admin, Operate};

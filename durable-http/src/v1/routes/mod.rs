@@ -1,5 +1,5 @@
-//! The table of routes, each with its description. The `OpenAPI` document is made from it, and
-//! parameters that a route does not list are refused.
+//! The table of routes, each with its description. The `OpenAPI` document is made from the table,
+//! and parameters that a route does not list are refused.
 
 mod backups;
 mod batches;

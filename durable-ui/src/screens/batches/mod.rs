@@ -31,7 +31,7 @@ pub(crate) struct Batch {
     pub(crate) runtime_status: RuntimeStatus,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_updated_at: DateTime<Utc>,
-    /// `None` until it has read the first page of instances.
+    /// `None` until the batch has read the first page of instances.
     pub(crate) progress: Option<Progress>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Progress {
     pub(crate) failed: u64,
     #[serde(default)]
     pub(crate) errors: Vec<BatchError>,
-    /// Of a dry run.
+    /// The matching ids, in a dry run.
     #[serde(default)]
     pub(crate) instance_ids: Vec<String>,
 }

@@ -25,7 +25,7 @@ pub(crate) struct Details {
     pub(crate) request: Request,
 }
 
-/// What it was asked to do.
+/// The request of the batch.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request {
@@ -109,7 +109,7 @@ fn about(view: &View, details: &Details) -> Markup {
     facts(&all)
 }
 
-/// Instances are matched page by page, so the bar is about those that are known.
+/// The progress bar. Instances are matched page by page, so it covers only those known so far.
 #[expect(clippy::cast_precision_loss, reason = "a bar on the screen")]
 fn bar(of: &Progress) -> Markup {
     let ended = of.done + of.skipped + of.failed;
@@ -161,7 +161,7 @@ fn errors(view: &View, done: &Progress) -> Markup {
     section("errors", "Failures", &beside, &content)
 }
 
-/// Those that a dry run has matched.
+/// The instances that a dry run has matched.
 fn found(view: &View, done: &Progress) -> Markup {
     if done.instance_ids.is_empty() {
         return html! {};
@@ -173,7 +173,7 @@ fn found(view: &View, done: &Progress) -> Markup {
     section("found", "Would be acted on", &beside, &content)
 }
 
-/// A stopped batch knows the ids that its progress names.
+/// Retries the failures of a batch. Of a stopped batch, only the ids in its progress are known.
 fn retry(view: &View, batch: &Batch, failed: u64) -> Action {
     let known = match batch.runtime_status {
         RuntimeStatus::Completed => failed.min(1000),

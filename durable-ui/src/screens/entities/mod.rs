@@ -1,4 +1,4 @@
-//! Entities: the list, and one of them.
+//! Entities: the list, and a single entity.
 //!
 //! Read next: `one.rs` (the page of an entity).
 

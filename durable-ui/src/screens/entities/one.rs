@@ -30,7 +30,7 @@ pub(crate) struct Model {
     pub(crate) function: Option<Function>,
 }
 
-/// A request that the entity has not handled.
+/// A request that the entity has not handled yet.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Queued {
     pub(crate) kind: String,

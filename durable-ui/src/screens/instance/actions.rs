@@ -13,7 +13,7 @@ use crate::query::encode;
 pub(super) struct Actions {
     /// Buttons.
     pub(super) main: Vec<Action>,
-    /// Entries of the menu, with the reason if one is refused now.
+    /// Entries of the menu; an entry that is refused now has the reason.
     pub(super) more: Vec<(Action, Option<&'static str>)>,
 }
 

@@ -1,4 +1,4 @@
-//! The header: where the instance is, its status, its actions, and facts about it.
+//! The header: the position of the instance, its status, its actions, and facts about it.
 
 use durable::protocol::TraceContext;
 use maud::{Markup, html};
@@ -63,7 +63,7 @@ pub(super) fn head(
     }
 }
 
-/// An entry of the menu; one that is refused says why.
+/// An entry of the menu. An entry that is refused says why.
 fn entry(action: &crate::parts::Action, refused: Option<&str>) -> Markup {
     let class = if action.is_destructive { "d" } else { "" };
     html! {
@@ -96,7 +96,7 @@ fn file(view: &View, id: &str) -> String {
     view.links.api(format_args!("instances/{}/history.json", encode(id)))
 }
 
-/// Whether the orchestrator has changed since this execution began; nothing if it has not.
+/// A note that the orchestrator has changed since this execution began; `None` if it has not.
 fn code(details: &Details, registered: &Functions) -> Option<Markup> {
     let then = details.code_hash.as_ref()?;
     let is_its = |it: &&Function| (&it.name, &it.version) == (&details.name, &details.version);

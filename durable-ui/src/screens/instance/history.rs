@@ -1,4 +1,4 @@
-//! The history as a table, by page: compact (a row for each task) or full (a row for each event).
+//! The history as a paged table: compact (one row per task) or full (one row per event).
 
 use durable_http::client::{Event, HistoryPage};
 use maud::{Markup, html};
@@ -13,13 +13,14 @@ use crate::parts::{empty, icon, preview, section, table, text, time};
 use crate::query::Query;
 use crate::timeline as drawn;
 
-/// Rows of a page.
+/// The number of rows in a page.
 const ROWS: u64 = 200;
-/// Rows of the newest events, in the place of a timeline. A browser lays out a row in 0.2 ms.
+/// The number of newest events that are shown instead of a timeline. A browser lays out a row in
+/// 0.2 ms.
 const NEWEST: u64 = 50;
-/// Events that one request searches.
+/// The maximum number of events that one request searches.
 const SEARCHED: u64 = 20_000;
-/// The most events of an answer of the API.
+/// The maximum number of events in an answer of the API.
 const READ: u64 = 1000;
 /// The kinds of events that record a failure.
 const FAILURES: &str = "TaskFailed,TaskAttemptFailed,SubOrchestrationInstanceFailed,\
@@ -120,7 +121,7 @@ fn beside(call: &Call, query: &Query) -> Markup {
     }
 }
 
-/// The events of a page, and where the next one begins.
+/// The events of a page, and the position of the next page.
 #[derive(Debug)]
 struct Found {
     events: Vec<Event>,

@@ -1,7 +1,7 @@
 //! One instance: what it does, why it waits, and actions on it.
 //!
-//! The header, the actions and the reason why it does not move are on every tab. A tab is a page of
-//! its own, so that it can be linked to, and reads only what it shows.
+//! The header, the actions and the reason why the instance does not proceed are on every tab. Each
+//! tab is a separate page, so that it can be linked to, and reads only what it shows.
 
 mod actions;
 mod head;
@@ -38,7 +38,7 @@ const TABS: [(&str, &str); 8] = [
     ("entities", "Entities"),
     ("io", "Input and output"),
 ];
-/// The parameters of the page that the timeline of the API has, too.
+/// The parameters that the page and the timeline of the API have in common.
 const OF_TIMELINE: [&str; 7] = ["from", "to", "lane", "lanes", "failed", "critical", "children"];
 
 /// The error code of the API for a history that is too long for a timeline.
@@ -113,7 +113,7 @@ async fn content(
     })
 }
 
-/// What a tab shows that needs the whole history, if that is too long.
+/// The content of a tab that needs the whole history, if the history is too long.
 async fn too_long(call: &Call, details: &Details, route: &str) -> Result<Markup, Failure> {
     let why = html! {
         p {

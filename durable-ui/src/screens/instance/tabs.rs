@@ -17,7 +17,7 @@ use crate::query::Query;
 use crate::source::{Excerpt, excerpt};
 use crate::timeline as drawn;
 
-/// Lines of code that are shown with their surroundings.
+/// The number of lines of code that are shown with their surroundings.
 const EXCERPTS: usize = 5;
 
 pub(super) fn timeline(call: &Call, details: &Details, of: &Timeline, query: &Query) -> Markup {
@@ -34,7 +34,7 @@ pub(super) fn timeline(call: &Call, details: &Details, of: &Timeline, query: &Qu
     section("timeline", "Timeline", &twin, &content)
 }
 
-/// What is shown: names, kinds of lanes, and the range.
+/// The filter of the timeline: names, kinds of lanes, and the range.
 fn filter(call: &Call, details: &Details, of: &Timeline, query: &Query) -> Markup {
     let here = |query: &Query| call.view.links.instance(&details.instance_id) + &query.to_string();
     let check = |name: &str, label: &str| {
@@ -75,7 +75,7 @@ fn filter(call: &Call, details: &Details, of: &Timeline, query: &Query) -> Marku
 /// A range of time.
 type Range = (DateTime<Utc>, DateTime<Utc>);
 
-/// The ranges that can be chosen from here; `None` is the whole.
+/// The ranges that can be chosen; `None` is the whole timeline.
 fn ranges(of: &Timeline) -> Vec<(&'static str, Option<Range>)> {
     let (from, to) = (of.from.to_datetime(), of.to.to_datetime());
     let width = to - from;

@@ -1,4 +1,4 @@
-//! Why the instance does not move: one sentence, the error, and what it waits for.
+//! Why the instance does not proceed: one sentence, the error, and what it waits for.
 
 use durable::RuntimeStatus;
 use durable_http::client::{AwaitedEntity, PendingKind, PendingTask, PendingWork};
@@ -12,13 +12,13 @@ use crate::screens::waits::{
     Link, causes, chained, entity_text, failure, misspelt, sentence, what,
 };
 
-/// The most rows of what it waits for.
+/// The maximum number of rows about what the instance waits for.
 const ROWS_MAX: usize = 8;
 
 /// What a running instance waits for.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    /// `None` if it does not run.
+    /// `None` if the instance is not running.
     pub(super) pending: Option<PendingWork>,
     /// The instances that it waits for in turn.
     pub(super) chain: Vec<Link>,

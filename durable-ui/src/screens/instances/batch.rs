@@ -1,7 +1,7 @@
 //! Actions on the selected rows, or on all instances that match the filter.
 //!
-//! Selected rows are acted on one by one, and the script says in advance which will be refused. All
-//! that match are acted on by a batch of the API, whose dry run counts them.
+//! The script acts on selected rows one by one, and says in advance which will be refused. A batch
+//! of the API acts on all matching instances; its dry run counts them.
 
 use maud::{Markup, html};
 
@@ -50,7 +50,7 @@ pub(super) fn bar(view: &View, model: &Model) -> Markup {
     }
 }
 
-/// One confirmation for each verb. The script fills in how many there are.
+/// One confirmation for each verb. The script fills in the number of instances.
 pub(super) fn dialogs(view: &View, _: &Model) -> Markup {
     html! {
         @for (verb, label, is_destructive, _) in verbs(view) {

@@ -1,4 +1,4 @@
-//! The listed instances as a file: CSV, or a line of JSON for each.
+//! The listed instances as a file: CSV, or one line of JSON per instance.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -10,7 +10,7 @@ use crate::api::{Failure, model};
 use crate::call::Call;
 use crate::format;
 
-/// Instances that a file has at most.
+/// The maximum number of instances in a file.
 const ROWS: usize = 100_000;
 const PAGE: usize = 1000;
 
@@ -78,8 +78,8 @@ async fn csv(call: &Call, query: crate::query::Query) -> Result<String, Failure>
     }
 }
 
-/// A cell of CSV (RFC 4180). A spreadsheet would run text that begins like a formula, so an apostrophe
-/// stands before it.
+/// A cell of CSV (RFC 4180). Text that begins like a formula gets an apostrophe in front, because a
+/// spreadsheet would run it.
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if is_formula { format!("'{text}") } else { text.to_owned() };

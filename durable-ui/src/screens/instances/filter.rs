@@ -50,7 +50,7 @@ pub(crate) struct Filter {
     pub(crate) failed_with: Option<String>,
     pub(crate) order: Order,
     pub(crate) limit: usize,
-    /// The names of the columns to show; all of them if there are none.
+    /// The names of the columns to show; all columns if empty.
     pub(crate) columns: Vec<String>,
 }
 
@@ -80,13 +80,13 @@ pub(crate) struct Condition {
     pub(crate) subject: &'static str,
     pub(crate) relation: &'static str,
     pub(crate) value: String,
-    /// The query without it.
+    /// The query without the condition.
     pub(crate) without: Query,
 }
 
 impl Filter {
     /// # Errors
-    /// If the query has a value that means nothing.
+    /// If the query has an invalid value.
     pub(crate) fn read(query: &Query, now: DateTime<Utc>) -> Result<Self, Failure> {
         let status = |text: &str| {
             let found = STATUSES.into_iter().find(|it| word(*it).eq_ignore_ascii_case(text));
@@ -126,7 +126,7 @@ impl Filter {
         self.columns.is_empty() || self.columns.iter().any(|it| it == column)
     }
 
-    /// Whether only running instances are listed, oldest first: those that are stuck are among them.
+    /// Whether only running instances are listed, oldest first. Stuck instances are among them.
     pub(crate) fn is_longest_running(&self) -> bool {
         self.order == Order::Oldest && self.statuses == [RuntimeStatus::Running]
     }

@@ -1,4 +1,4 @@
-//! How many of the listed instances were created when, by status.
+//! The creation times of the listed instances, counted by status.
 
 use chrono::TimeDelta;
 use durable_http::client::Histogram;
@@ -11,7 +11,7 @@ use crate::parts::{Bar, Chart, Series, ticks, word};
 use crate::query::Query;
 
 const BARS: usize = 60;
-/// Instances that are read for the bars; the newest ones. Reading them takes most of the time of the page.
+/// The number of newest instances that are read for the bars, which takes most of the page's time.
 const COUNTED: usize = 2_000;
 
 const SERIES: [Series; 6] = [

@@ -22,13 +22,13 @@ use crate::screens::waits;
 pub(crate) use export::answer as export;
 pub(crate) use filter::{COLUMNS, Condition, Filter, Order, STATUSES};
 
-/// What a row shows.
+/// The fields that a row shows.
 const FIELDS: &str = "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,parent,\
                       tags,customStatus,failure";
 
-/// The most rows that say what their instance waits for; each costs a request.
+/// The maximum number of rows that show what their instance waits for; each costs a request.
 const WAITS_MAX: usize = 50;
-/// How often such rows are fetched again, in milliseconds.
+/// The time between two fetches of such rows, in milliseconds.
 const WAITS_EVERY: u32 = 2_000;
 
 /// The label of the view of the oldest running instances.
@@ -41,7 +41,7 @@ pub(crate) struct Model {
     pub(crate) page: model::Items<model::Instance>,
     /// What the instances of the view `Running longest` wait for, by id.
     pub(crate) waits: BTreeMap<String, PendingWork>,
-    /// `None` in a fragment, which replaces only rows.
+    /// `None` in a fragment that replaces only rows.
     pub(crate) histogram: Option<Histogram>,
 }
 
@@ -171,7 +171,7 @@ fn exports(view: &View, query: &Query) -> Markup {
     }
 }
 
-/// System views, and those that the script keeps in the browser.
+/// The predefined views, and those that the script stores in the browser.
 fn views(view: &View, model: &Model) -> Markup {
     let own = model.query.without("after").without("fragment").without("limit");
     let all = [("All", "")]
@@ -248,7 +248,7 @@ fn chip(view: &View, condition: &Condition) -> Markup {
     }
 }
 
-/// The fields for everything that has no place on the line.
+/// The fields for the less common conditions.
 fn more(filter: &Filter) -> Markup {
     let field = |id: &str, name: &str, label: &str, value: Option<&str>, hint: &str| {
         html! {

@@ -1,4 +1,4 @@
-//! The rows of the list, and what is shown instead of them.
+//! The rows of the list, and the text that replaces them if there are none.
 
 use durable::RuntimeStatus;
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use crate::format;
 use crate::parts::{custom_status, empty, id, since, status, tag, text, time};
 use crate::screens::waits::brief;
 
-/// Tags of a row.
+/// The maximum number of tags in a row.
 const TAGS: usize = 3;
 
 pub(super) fn section(view: &View, model: &Model) -> Markup {

@@ -1,7 +1,8 @@
 //! The graph of locks: holders, the entities that they hold, and the waiting instances, in three
 //! columns.
 //!
-//! The table below it says the same in words, so the graph is a picture of links.
+//! The table below the graph says the same in words, so the graph is a picture that consists of
+//! links.
 
 use maud::{Markup, html};
 
@@ -10,20 +11,20 @@ use crate::call::View;
 use crate::format;
 use crate::parts::entity_name;
 
-/// From one row to the next, and the height of a box, in pixels.
+/// The distance between rows, and the height of a box, in pixels.
 const ROW: usize = 56;
 const BOX: usize = 48;
 const TOP: usize = 28;
-/// Waiters of one entity that are drawn.
+/// The maximum number of waiters of an entity that are drawn.
 const WAITERS: usize = 5;
 /// The columns, and the lines between them, in percent.
 const COLUMNS: [&str; 3] = ["0%", "37%", "74%"];
 const WIDTH: &str = "26%";
 const EDGES: [[&str; 3]; 2] = [["26%", "31.5%", "37%"], ["63%", "68.5%", "74%"]];
-/// Characters of an id that have room.
+/// The number of characters of an id that fit.
 const ROOM: usize = 34;
 
-/// An entity with the rows that it takes.
+/// An entity and the rows that it takes up.
 struct Placed<'a> {
     lock: &'a Locked,
     first: usize,

@@ -1,4 +1,4 @@
-//! Locks: the instances that hold them, and those that wait for them.
+//! Locks: the instances that hold them, and the instances that wait for them.
 //!
 //! Read next: `read.rs` (the model), `graph.rs` (the picture).
 
@@ -23,7 +23,7 @@ use crate::query::{Query, encode};
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) query: Query,
-    /// Those of one holder are beside each other.
+    /// The locks, grouped by holder.
     pub(crate) locks: Vec<Locked>,
     pub(crate) next: Option<String>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Locked {
     pub(crate) holder: Part,
     /// What the holder waits for.
     pub(crate) holder_waits: Option<String>,
-    /// In the order in which they get the lock.
+    /// The waiting instances, in the order in which they get the lock.
     pub(crate) waiters: Vec<Part>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn screen(view: &View, model: &Model) -> Markup {
     }
 }
 
-/// Locks can outlive their holder only if a store was repaired by hand.
+/// Releases orphaned locks. Locks can outlive their holder only if a store was repaired by hand.
 fn release(view: &View) -> Action {
     Action::post("release", "Release orphaned locks", view.links.api("entities:clean"))
         .asks(
@@ -216,7 +216,7 @@ fn as_table(view: &View, model: &Model) -> Markup {
     section("table", "As a table", &html! {}, &content)
 }
 
-/// `position` is that of a waiter.
+/// A row of a lock. `position` is the place of a waiter in the queue.
 fn row(
     view: &View,
     lock: &Locked,
@@ -250,7 +250,7 @@ fn row(
     }
 }
 
-/// Ends a holder; its locks are released with it.
+/// Terminates a holder, which releases its locks.
 fn end(view: &View, index: usize, lock: &Locked) -> Action {
     let holder = &lock.holder.instance;
     let url = view.links.api(format_args!("instances/{}:terminate", encode(holder)));

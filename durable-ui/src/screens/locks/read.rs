@@ -12,11 +12,11 @@ use crate::call::Call;
 use crate::links::entity_path;
 use crate::query::{Query, encode};
 
-/// Locks on one page.
+/// The number of locks on a page.
 const LOCKS: usize = 50;
-/// Pages of entities that are read to find them.
+/// The maximum number of pages of entities that are read to find locks.
 const PAGES: usize = 20;
-/// Waiters of one lock that are shown.
+/// The maximum number of waiters of a lock that are shown.
 const WAITERS: usize = 20;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -111,7 +111,7 @@ pub(super) async fn model(call: &Call) -> Result<Model, Failure> {
     Ok(Model { query: call.query.without("fragment"), locks, next })
 }
 
-/// A page of the API may be empty although more follow.
+/// Reads locked entities. A page of the API may be empty although more pages follow.
 async fn entities(call: &Call) -> Result<(Vec<Entity>, Option<String>), Failure> {
     let mut query = Query::default().with("limit", LOCKS);
     for name in ["name", "prefix", "after"] {
@@ -139,7 +139,7 @@ async fn queue(call: &Call, entity: &EntityId) -> Result<Vec<Request>, Failure> 
     Ok(locks.filter_map(|it| it.from).take(WAITERS).collect())
 }
 
-/// What it waits for, unless it has ended in the meantime.
+/// What an instance waits for, unless it has ended in the meantime.
 async fn pending(call: &Call, instance: &str) -> Option<Pending> {
     let path = format!("instances/{}/pending", encode(instance));
     call.api.get(&path, &Query::default()).await.ok()

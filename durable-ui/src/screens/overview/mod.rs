@@ -1,4 +1,4 @@
-//! The overview: how many instances there are, what fails, what runs longest, and what is due.
+//! The overview: the number of instances, what fails, what runs longest, and what is due.
 
 mod tables;
 
@@ -27,7 +27,7 @@ const STATUSES: [RuntimeStatus; 6] = [
     RuntimeStatus::Terminated,
 ];
 
-/// What the charts show: label, parameter and length.
+/// The ranges of the charts: label, parameter and length.
 const RANGES: [(&str, &str, TimeDelta); 3] = [
     ("1 h", "1h", TimeDelta::hours(1)),
     ("24 h", "24h", TimeDelta::hours(24)),
@@ -35,17 +35,19 @@ const RANGES: [(&str, &str, TimeDelta); 3] = [
 ];
 
 const BARS: usize = 96;
-/// Instances that are read for a chart; the newest ones.
+/// The maximum number of instances that are read for a chart, the newest first.
 const COUNTED: usize = 5_000;
-/// Instances that each count and list of the whole page reads, because to read 100,000 takes about 0.5 s.
-/// A fragment reads all, so the script of the page asks for one at once if there are more.
+/// The number of instances that each count and list of a whole page reads: reading 100,000 takes
+/// about 0.5 s. A fragment reads all, so if there are more, the page's script requests a fragment
+/// at once.
 const READ_FIRST: usize = 2_000;
 const ROWS: usize = 5;
-/// Rows of those that run longest; what each waits for is asked for, too.
+/// The number of longest-running instances that are listed; what each waits for is requested, too.
 const OLDEST: usize = 8;
-/// The most requests of a search; each reads up to 10,000 instances.
+/// The maximum number of requests for a search; each reads up to 10,000 instances.
 const REQUESTS: usize = 20;
-/// How often an open page asks for a fragment, in milliseconds; more rarely if that takes long.
+/// The time between two fetches of a fragment by an open page, in milliseconds; longer if a fetch
+/// is slow.
 const EVERY: u32 = 1_000;
 const FIELDS: &str =
     "instanceId,name,version,runtimeStatus,createdAt,lastUpdatedAt,suspension,failure";
@@ -54,9 +56,9 @@ const FIELDS: &str =
 pub(crate) struct Model {
     pub(crate) range: usize,
     pub(crate) counts: InstanceCount,
-    /// By time created, and by time ended; `None` in a fragment.
+    /// By creation time and by end time; `None` in a fragment.
     pub(crate) charts: Option<[Histogram; 2]>,
-    /// Those that have run longest, with what they wait for.
+    /// The longest-running instances, with what they wait for.
     pub(crate) oldest: Vec<(model::Instance, Option<PendingWork>)>,
     pub(crate) activities: Vec<RunningActivity>,
     /// Whether it is the first answer of several.
@@ -94,7 +96,7 @@ pub(crate) async fn answer(call: &Call) -> Result<Page, Failure> {
     ]))
 }
 
-/// The first instances of a status in an order, and whether the search ended before it had found all.
+/// The first instances of a status in an order, and whether the search ended before it found all.
 async fn search(
     call: &Call,
     (status, sort, rows): (&str, &str, usize),

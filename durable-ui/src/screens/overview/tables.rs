@@ -19,7 +19,7 @@ fn all(view: &View, status: &str) -> Markup {
     html! { a href=(view.links.instances("status", status)) { "All" } }
 }
 
-/// What stands in the place of rows that a search has not found yet.
+/// The placeholder for rows that a search has not found yet.
 fn none_so_far() -> Markup {
     empty("None so far", "Not all instances have been read yet.", &html! {})
 }

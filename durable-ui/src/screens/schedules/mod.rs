@@ -1,4 +1,4 @@
-//! Schedules: the list, and one of them.
+//! Schedules: the list, and a single schedule.
 //!
 //! Read next: `one.rs` (the page of a schedule), `words.rs` (recurrences in words).
 
@@ -57,7 +57,7 @@ pub(crate) struct Schedule {
     pub(crate) last_run_at: Option<DateTime<Utc>>,
     pub(crate) next_run_at: Option<DateTime<Utc>>,
     pub(crate) runs: u64,
-    /// Only in the details of one.
+    /// Only in the details of a single schedule.
     #[serde(default)]
     pub(crate) next_runs: Vec<DateTime<Utc>>,
 }
@@ -70,7 +70,7 @@ pub(crate) enum Recurrence {
 }
 
 impl Schedule {
-    /// What the ids of its runs begin with.
+    /// The beginning of the ids of its runs.
     fn prefix(&self) -> &str {
         self.instance_id_prefix.as_deref().unwrap_or(&self.id)
     }
@@ -134,8 +134,8 @@ async fn orchestrations(call: &Call) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// The newest run, found by its id, which has the time of its tick. A tick that ran more than a
-/// minute late is not found.
+/// The newest run, found by its id, which contains the time of its tick. A run that began more than
+/// a minute late is not found.
 async fn last_run(call: &Call, schedule: &Schedule) -> Result<Option<Instance>, Failure> {
     let Some(at) = schedule.last_run_at else { return Ok(None) };
     for minute in [at, at - chrono::TimeDelta::minutes(1)] {
@@ -227,7 +227,7 @@ fn rows(view: &View, model: &Model) -> Markup {
     }
 }
 
-/// The status of a schedule: glyph, word and colour.
+/// The status of a schedule: glyph, word and color.
 fn state(status: &str) -> Markup {
     let class = match status {
         "Active" => "running",

@@ -160,7 +160,7 @@ fn actions(view: &View, schedule: &Schedule) -> Vec<Action> {
     actions
 }
 
-/// Starts what the schedule starts, apart from its ticks.
+/// Starts the orchestration of the schedule, apart from its ticks.
 fn run_now(view: &View, schedule: &Schedule) -> Action {
     let hidden = |name: &str, value: String| Field::new(name, name, Input::Hidden).value(value);
     let as_json = |text: &str| serde_json::Value::from(text).to_string();

@@ -14,9 +14,9 @@ use crate::Result;
 use crate::journal::{self, Job, Journal, Known, Step};
 use crate::work::{Count, job};
 
-/// How many jobs are started at once.
+/// The number of jobs that are started at once.
 const AT_ONCE: u64 = 32;
-/// Longer than it takes to start the next process, which asks again for everything that was not
+/// Longer than it takes to start the next process, which repeats every request that was not
 /// acknowledged.
 const KEPT: Duration = Duration::from_mins(2);
 /// How often the last process checks whether everything has ended.

@@ -1,5 +1,5 @@
-//! What the killed processes requested, and what was acknowledged to them. Each line of the file is
-//! written in one call, so that a kill never leaves half a line.
+//! What the killed processes requested, and what was acknowledged. Each line of the file is written
+//! in one call, so that a kill never leaves half a line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::Result;
 
-/// An orchestration: its round, and its number there.
+/// A job: its round, and its number within the round.
 pub(crate) type Job = (u64, u64);
 
 /// A step of a job.

@@ -5,7 +5,7 @@
 //! cargo run --release -p sim --bin soak -- --minutes 10
 //! ```
 //! Files: `work.rs` (the orchestrations), `child.rs` (the process that is killed), `journal.rs`
-//! (what it tried and what was acknowledged).
+//! (what that process requested, and what was acknowledged).
 #![allow(clippy::disallowed_methods, reason = "a soak runs in real time")]
 
 mod child;
@@ -51,7 +51,7 @@ struct Options {
     drain: bool,
 }
 
-/// The most memory and disk space that was used.
+/// The maximum memory and disk space in use.
 #[derive(Debug, Default)]
 struct Peak {
     memory: u64,

@@ -1,4 +1,4 @@
-//! The work of a soak test: each orchestration adds one to the count of its round, exactly once.
+//! The work of a soak test: each orchestration increments the count of its round exactly once.
 
 use std::time::Duration;
 
