@@ -172,9 +172,10 @@ impl Members {
     /// let members = Members::new(vec![node("worker-2"), node("worker-1")], Vec::new());
     /// assert_eq!(members.nodes[0].node.name, "worker-1");
     /// ```
-    pub fn new(mut nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
-        nodes.sort_by(|one, other| one.node.name.cmp(&other.node.name));
-        Self { nodes, free, ..Self::default() }
+    pub fn new(nodes: Vec<Member>, free: Vec<PartitionId>) -> Self {
+        let mut members = Self { nodes, free, ..Self::default() };
+        members.nodes.sort_by(|one, other| one.node.name.cmp(&other.node.name));
+        members
     }
 
     /// Returns the node that owns a partition.
