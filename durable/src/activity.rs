@@ -86,7 +86,7 @@ pub struct ActivityContext {
 }
 
 impl ActivityContext {
-    /// A context for a unit test of the body of activity `name`.
+    /// Creates a context for a unit test of the body of activity `name`.
     pub fn for_test(name: &'static str) -> Self {
         Self {
             instance_id: InstanceId::generate(),
@@ -103,44 +103,44 @@ impl ActivityContext {
         }
     }
 
-    /// The instance for which the activity runs.
+    /// Returns the instance for which the activity runs.
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
     }
 
-    /// The activity's name.
+    /// Returns the activity's name.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// The activity's version, if its attribute gives one.
+    /// Returns the activity's version, if its attribute gives one.
     pub fn version(&self) -> Option<&str> {
         self.version
     }
 
-    /// The execution of the instance.
+    /// Returns the execution of the instance.
     pub fn execution_id(&self) -> ExecutionId {
         self.execution_id
     }
 
-    /// The number of the call in its execution: the `event_id` of its `TaskScheduled`.
+    /// Returns the number of the call in its execution: the `event_id` of its `TaskScheduled`.
     pub fn task_id(&self) -> i32 {
         self.task_id
     }
 
-    /// The tags of the call.
+    /// Returns the tags of the call.
     pub fn tags(&self) -> &Tags {
         &self.tags
     }
 
-    /// The trace of the call, if its instance was started with one: pass it on in the headers of a
-    /// request.
+    /// Returns the trace of the call, if its instance was started with one: pass it on in the
+    /// headers of a request.
     pub fn trace_context(&self) -> Option<&TraceContext> {
         self.trace_context.as_ref()
     }
 
-    /// The number of this attempt, counted from 1: one more than the failed attempts in the
-    /// history.
+    /// Returns the number of this attempt, counted from 1: one more than the number of failed
+    /// attempts in the history.
     ///
     /// A run that a crash interrupted left nothing in the history, so its repetition has the same
     /// number.
@@ -148,11 +148,11 @@ impl ActivityContext {
         self.attempt
     }
 
-    /// A key that is the same in every run of this call, and different in every other call.
+    /// Returns a key that is the same in every run of this call, and different in every other call.
     ///
-    /// An activity runs *at least* once: a crash after its work and before its record repeats it.
-    /// Pass the key to the service that does the work, so that it recognizes a repetition. For work in the
-    /// database of the hub, a transactional activity needs no key.
+    /// An activity runs *at least* once: after a crash between its work and the record of its
+    /// result, it runs again. Pass the key to the service that does the work, so that it recognizes
+    /// a repetition. For work in the database of the hub, a transactional activity needs no key.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -167,7 +167,8 @@ impl ActivityContext {
         format!("{}-{}", self.execution_id, self.task_id)
     }
 
-    /// Cancelled when the result is no longer needed, or when the hub is shut down.
+    /// Returns a token that is cancelled when the result is no longer needed, or when the hub is
+    /// shut down.
     ///
     /// The activity may then end early with an error. During a shutdown this error is not recorded,
     /// and the activity runs again when the hub is next opened. A success is recorded as usual.
@@ -189,8 +190,8 @@ impl ActivityContext {
         &self.cancellation
     }
 
-    /// The current time of the hub, which is virtual on a `TestHub`. A context
-    /// [for a unit test](Self::for_test) belongs to no hub, and its time is the beginning of 1970.
+    /// Returns the current time of the hub, which is virtual on a `TestHub`. A context [for a unit
+    /// test](Self::for_test) belongs to no hub, and its time is the beginning of 1970.
     ///
     /// Unlike the time of an orchestration, this time is different in every attempt.
     ///
@@ -206,7 +207,7 @@ impl ActivityContext {
         now.map_or(DateTime::UNIX_EPOCH, Timestamp::to_datetime)
     }
 
-    /// The shared state of type `T`, or `None` if the hub was not given one.
+    /// Returns the shared state of type `T`, or `None` if the hub was not given one.
     ///
     /// In a program, prefer a parameter [`State<T>`](State), because a hub without that state fails to
     /// open. In a library, use this method, so that a hub that does not use the library's activity opens

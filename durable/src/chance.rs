@@ -1,4 +1,4 @@
-//! Random numbers derived from a seed, so that a replay draws the same ones.
+//! Random numbers derived from a seed, so that a replay draws the same numbers.
 
 /// The `count`-th number of the stream of this seed (`SplitMix64`, Steele et al., OOPSLA 2014).
 pub(crate) fn number(seed: u64, count: u64) -> u64 {

@@ -34,7 +34,7 @@
 //! | list the registered functions | [`TaskHub::registered`], which returns [`Registered`] |
 //! | see how long commits take | [`TaskHub::commit_latency`], which returns a [`CommitLatency`] |
 //! | list the activities that are running | [`TaskHub::running`], which returns [`RunningActivity`]s |
-//! | count those that wait for a free slot | [`TaskHub::waiting`] |
+//! | count the activities that wait for a free slot | [`TaskHub::waiting`] |
 //! | find out what an instance waits for | [`InstanceHandle::pending`], which returns [`PendingWork`] |
 //! | read the history of an instance by page, or follow it | [`InstanceHandle::history_page`], [`InstanceHandle::follow_history`] |
 //! | follow the lifecycle of all instances | [`TaskHub::lifecycle`], which returns [`LifecycleEvents`] |

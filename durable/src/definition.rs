@@ -17,7 +17,8 @@ use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
 use crate::retry::RetrySettings;
 
-/// A durable function: the attributes implement it for the type that bears the function's name.
+/// A durable function. The attributes implement this trait for the type that has the function's
+/// name.
 ///
 /// The types in `TaskHub::builder().register::<my_function>()` implement it.
 ///
@@ -123,9 +124,9 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub struct CallDefaults {
     pub retry: Option<RetrySettings>,
-    /// Of the whole call, over all attempts.
+    /// The time limit of the whole call, over all attempts.
     pub timeout: Option<Duration>,
-    /// Of each attempt of an activity.
+    /// The time limit of each attempt of an activity.
     pub attempt_timeout: Option<Duration>,
     /// The limit of concurrent runs of an activity in a hub.
     pub max_concurrent: Option<usize>,
@@ -190,7 +191,7 @@ pub type RunEntity = fn(Batch) -> Pin<Box<dyn Future<Output = BatchDone> + Send>
 pub type OrchestratorFuture = Pin<Box<dyn Future<Output = Result<Json, FailureDetails>>>>;
 
 impl Entry {
-    /// The entry of a function without options. Its source location is that of this call.
+    /// Creates the entry of a function without options. Its source location is that of this call.
     #[track_caller]
     pub const fn new(
         name: &'static str,

@@ -41,7 +41,7 @@ pub trait ExternalEvent: EventData {
 /// The longest name of an event, in characters.
 const NAME_MAX: usize = 256;
 
-/// An external event that cannot be raised.
+/// The error returned when an external event cannot be raised.
 ///
 /// ```
 /// use durable::client::{InstanceHandle, InvalidEvent, ManageError};
@@ -76,7 +76,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), InvalidEvent> {
     Err(InvalidEvent::Name { characters })
 }
 
-/// The data of an event: every [`Payload`] is.
+/// The data of an event, which may be any [`Payload`].
 ///
 /// It has no supertraits, so that a missing derive is a single error in our words.
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! Fresh ids: the one place where the library makes random GUIDs.
 //!
-//! A simulation replaces them by a stream from its seed, so that the same seed makes the same ids.
+//! A simulation derives them from its seed instead, so that the same seed produces the same ids.
 
 use uuid::Uuid;
 
@@ -25,11 +25,11 @@ mod seeded {
     use crate::chance;
 
     thread_local! {
-        /// The seed, and how many numbers it has given.
+        /// The seed, and how many numbers were drawn from it.
         static STREAM: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
     }
 
-    /// While this is held, the fresh ids of this thread come from a seed.
+    /// A guard: until it is dropped, the fresh ids of this thread come from a seed.
     #[derive(Debug)]
     pub(crate) struct Seeded(());
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::payload::InvalidPayload;
 use crate::protocol::{ExecutionLimits, FailureDetails, Json};
 
-/// The largest values that a hub accepts. A larger one is an error where it is created.
+/// The largest values that a hub accepts. A larger value causes an error where it is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Bytes of a single input, result or event, as JSON.

@@ -3,8 +3,8 @@
 //! `mark!(condition, "what happens here")` counts the runs of a simulation in which the condition
 //! was true. `maybe!("what to do now")` is true now and then in a simulation, where the contract
 //! allows it. At `pause!()`, other threads may run between two steps of this one: a simulation runs
-//! them on the same stack, so no lock may be held. Without the feature `testing`, a mark and a pause
-//! are nothing, and `maybe!` is `false`.
+//! them on the same stack, so no lock may be held. Without the feature `testing`, a mark and a
+//! pause do nothing, and `maybe!` is `false`.
 
 /// Counts the runs in which a condition was true here.
 #[cfg(feature = "testing")]
@@ -46,7 +46,7 @@ macro_rules! maybe {
     };
 }
 
-/// Lets a simulation run others here.
+/// Lets a simulation run other threads here.
 #[cfg(feature = "testing")]
 macro_rules! pause {
     () => {
@@ -79,14 +79,14 @@ mod counted {
         /// The run of this thread's simulation.
         static RUN: Cell<Option<u64>> = const { Cell::new(None) };
         static DECIDES: RefCell<Option<Decides>> = const { RefCell::new(None) };
-        /// Runs others during a pause.
+        /// Runs other threads during a pause.
         static OTHERS: Cell<Option<fn()>> = const { Cell::new(None) };
     }
 
     /// Decides what happens now and then, by its name.
     type Decides = Box<dyn FnMut(&'static str) -> bool>;
 
-    /// How many neighbouring runs may be under way for [`Mark::runs`] to be exact.
+    /// How many neighboring runs may be under way for [`Mark::runs`] to be exact.
     const AT_ONCE: usize = 32;
 
     /// A place that a simulation must have met.
@@ -99,8 +99,8 @@ mod counted {
         /// The line in the file.
         pub line: u32,
         runs: AtomicU64,
-        /// The last runs that met it. Threads run neighbouring seeds at the same time, so each run
-        /// has its place here by its number.
+        /// The last runs that met the mark. Threads run neighboring seeds at the same time, so each
+        /// run has a place here that depends on its number.
         last: [AtomicU64; AT_ONCE],
     }
 
@@ -116,7 +116,7 @@ mod counted {
             Self { name, file, line, runs: AtomicU64::new(0), last }
         }
 
-        /// The number of runs in which it was met.
+        /// Returns the number of runs in which the mark was met.
         pub fn runs(&self) -> u64 {
             self.runs.load(Ordering::Relaxed)
         }
@@ -142,14 +142,14 @@ mod counted {
         does
     }
 
-    /// Lets the simulation of this thread run others.
+    /// Lets the simulation of this thread run other threads.
     pub(crate) fn pause() {
         if let Some(others) = OTHERS.get() {
             others();
         }
     }
 
-    /// All marks of the program.
+    /// Returns all marks of the program.
     pub fn all() -> impl Iterator<Item = &'static Mark> {
         inventory::iter::<Placed>.into_iter().map(|placed| placed.0)
     }

@@ -9,8 +9,7 @@
 //!    dropped in one of these or in a [`Guarded`]. Its panics never unwind a thread of the hub;
 //!    `tests/tidy/` forbids `catch_unwind` and polling by hand everywhere else.
 //! 2. A panic becomes a failure with its text and location. Its payload is dropped here, too,
-//!    because
-//!    the destructor may panic again.
+//!    because the destructor may panic again.
 //! 3. A panic outside these functions is a bug of the library. The threads of a hub run in
 //!    [`watch`], which reports it *before* the thread unwinds.
 //!

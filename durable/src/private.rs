@@ -1,8 +1,9 @@
 //! The items that generated code names. Not part of the public API.
 //!
-//! The name of the module has the minor version, as that of serde's has: code that the attributes
-//! of one version generate for another version of this crate, such as by a re-export, fails to
-//! build with a single clear error, "could not find `__private_0_2` in `durable`".
+//! The name of the module contains the minor version, like that of serde's private module. Code
+//! that the attributes of one version generate for another version of this crate, for example
+//! through a re-export, fails to build with a single clear error, "could not find `__private_0_2`
+//! in `durable`".
 
 use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
@@ -142,7 +143,7 @@ impl<T: Send + Sync + 'static> Shared for T {
     }
 }
 
-/// The type of the transactions of an activity that takes a `T`.
+/// Returns the type of the transactions of an activity that takes a `T`.
 #[must_use]
 pub const fn transactions<T: Transaction>() -> StateType {
     StateType { id: TypeId::of::<T::Transactions>, name: type_name::<T::Transactions> }
@@ -223,7 +224,7 @@ impl<T: 'static, E: 'static> Orchestrator for Broken<T, E> {
     type Return = Result<T, E>;
 }
 
-/// The constructor of a call, once its parameters are written.
+/// Creates a call from its parameters, which are already written.
 #[track_caller]
 pub fn call<F: Definition>(input: InputWriter) -> Call<F> {
     Call::new(input, Location::caller())
@@ -235,12 +236,12 @@ pub type Codecs<T, E> = (Codec<T>, ErrorCodec<E>);
 /// A body that has begun to run, unless its stored input does not fit its parameters.
 pub type Began<T> = Result<T, FailureDetails>;
 
-/// The recorded form of a body's result.
+/// Returns the recorded form of a body's result.
 pub fn finish<F: Definition>(result: Result<F::Output, F::Error>) -> Result<Json, FailureDetails> {
     recorded(result, F::codecs())
 }
 
-/// The recorded form of an operation's result.
+/// Returns the recorded form of an operation's result.
 pub fn finish_operation<F: Outcome>(
     result: Result<F::Output, F::Error>,
 ) -> Result<Json, FailureDetails> {
@@ -263,7 +264,7 @@ fn recorded<T, E>(
     })
 }
 
-/// Whether the current orchestrator is being replayed.
+/// Returns `true` while the current orchestrator is being replayed.
 pub fn is_replaying() -> bool {
     Scope::current().is_some_and(|scope| scope.is_replaying())
 }

@@ -51,8 +51,8 @@ pub(crate) struct Registry {
 /// The version of an orchestration's code with which its instances continue if their own version is
 /// not registered.
 ///
-/// Durable Functions' `versionMatchStrategy`. In any case a replay checks that the code matches the
-/// history, and suspends the instance otherwise.
+/// This is Durable Functions' `versionMatchStrategy`. In any case, a replay checks that the code
+/// matches the history, and suspends the instance if it does not.
 ///
 /// ```
 /// use durable::TaskHub;
@@ -65,10 +65,10 @@ pub(crate) struct Registry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VersionMatch {
-    /// With their own version only; without it they wait (DURABLE0103).
+    /// The instance's own version only; without that version the instance waits (DURABLE0103).
     #[default]
     Strict,
-    /// The newest registered version, unless it is older than their own.
+    /// The newest registered version, unless it is older than the instance's own.
     CurrentOrOlder,
     /// The newest registered version.
     None,
@@ -77,7 +77,7 @@ pub enum VersionMatch {
 /// Functions by name, each with its versions in order.
 type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
-/// Two functions have the same name.
+/// The error returned when two functions have the same name.
 ///
 /// ```
 /// use durable::client::{OpenError, RegistryError};

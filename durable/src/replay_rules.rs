@@ -1,4 +1,4 @@
-//! Which replay rules the orchestrator follows that runs on this thread, if one does.
+//! The replay rules of the orchestrator that runs on this thread, if one does.
 //!
 //! An execution keeps the rules of the release that started it
 //! ([`REPLAY_VERSION`](crate::protocol::REPLAY_VERSION)). Errors and values follow them without a
@@ -32,7 +32,7 @@ pub(crate) fn current() -> Option<u8> {
     CURRENT.get()
 }
 
-/// Whether an orchestrator runs that release 0.1 started.
+/// Whether release 0.1 started the orchestrator that runs on this thread.
 pub(crate) fn are_those_of_release_0_1() -> bool {
     current() == Some(0)
 }

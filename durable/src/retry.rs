@@ -107,7 +107,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Begins no attempt later than this after the first one began; at least
+    /// Begins no attempt after this time, counted from the beginning of the first attempt; at least
     /// `first_retry_interval`. A running attempt is not stopped.
     pub const fn retry_timeout(mut self, timeout: Duration) -> Self {
         self.settings.retry_timeout = Some(timeout);
@@ -115,7 +115,7 @@ impl RetryPolicy {
     }
 
     /// Shortens each interval by a random fraction of up to this much, from 0 to 1: with 0.2, a
-    /// wait of ten seconds becomes one of eight to ten. A replay waits as long as the first run
+    /// wait of ten seconds becomes a wait of eight to ten. A replay waits as long as the first run
     /// did.
     pub const fn jitter(mut self, fraction: f64) -> Self {
         self.settings.jitter = fraction;
@@ -155,7 +155,7 @@ impl fmt::Debug for RetryPolicy {
     }
 }
 
-/// What [`RetryPolicy::handle`] decides on.
+/// The failed attempt on which [`RetryPolicy::handle`] decides.
 ///
 /// ```
 /// use durable::RetryPolicy;
@@ -177,13 +177,14 @@ pub struct RetryContext {
 }
 
 impl RetryContext {
-    /// Why the last attempt failed.
+    /// Returns the failure of the last attempt.
     pub fn failure(&self) -> &FailureDetails {
         &self.failure
     }
 
-    /// The user's own error that made the attempt fail, directly or as a cause, as a value of its
-    /// original type; `None` if there is no error of type `E`, as after a panic or a timeout.
+    /// Returns the user's own error that made the attempt fail, directly or as a cause, as its
+    /// original value; `None` if there is no error of type `E`, for example after a panic or a
+    /// timeout.
     ///
     /// To let an error type decide for all policies, implement
     /// [`NonRetriable`](crate::error::NonRetriable).
@@ -207,12 +208,12 @@ impl RetryContext {
         self.failure.error()
     }
 
-    /// The number of the failed attempt, counted from 1.
+    /// Returns the number of the failed attempt, counted from 1.
     pub fn last_attempt_number(&self) -> u32 {
         self.last_attempt_number
     }
 
-    /// The time since the first attempt began, as the history records it.
+    /// Returns the time since the first attempt began, as the history records it.
     pub fn total_retry_time(&self) -> Duration {
         self.total_retry_time
     }

@@ -24,14 +24,14 @@ use crate::protocol::{ExecutionId, FailureDetails, InstanceId, Json};
 pub type TransactionBody<'b> =
     Pin<Box<dyn Future<Output = Result<Json, FailureDetails>> + Send + 'b>>;
 
-/// Runs the bodies of transactional activities, each in a transaction of a database that also records its
-/// result.
+/// The transactions of a database in which the bodies of transactional activities run, and which
+/// also record their results.
 ///
-/// A store returns one from [`Store::transactions`](crate::store::Store::transactions).
+/// A store returns them from [`Store::transactions`](crate::store::Store::transactions).
 ///
 /// # Contract
-/// 1. If a result is recorded for the effect, [`run`](Self::run) returns that and does not run the
-///    body.
+/// 1. If a result is recorded for the effect, [`run`](Self::run) returns that result and does not
+///    run the body.
 /// 2. Otherwise it runs the body in a transaction. If the body succeeds, the same transaction records the
 ///    output, as [`ActivityEffect::encode`] writes it, and is committed.
 /// 3. If the body fails, or the future is dropped before [`ActivityEffect::begin_commit`] has returned, the
@@ -95,7 +95,7 @@ pub trait Transactions: Send + Sync + 'static {
 
     /// Runs a body in a transaction, unless its result is recorded.
     ///
-    /// It runs on the async runtime of the hub, which may have neither timers nor I/O.
+    /// The body runs on the async runtime of the hub, which may have neither timers nor I/O.
     fn run<F>(
         &self,
         effect: &ActivityEffect,
@@ -145,8 +145,8 @@ pub trait Transaction {
     type Transactions: Transactions;
 }
 
-/// Identifies a call of a transactional activity whose effect is committed once, and encodes its
-/// result for the record.
+/// The effect of one call of a transactional activity, which is committed once. It identifies the
+/// call, and encodes its result for the record.
 ///
 /// ```
 /// use durable::InstanceId;
@@ -170,7 +170,7 @@ pub struct ActivityEffect {
 }
 
 impl ActivityEffect {
-    /// The effect of a call outside a hub, to test a store.
+    /// Creates the effect of a call outside a hub, to test a store.
     ///
     /// ```
     /// use durable::InstanceId;
@@ -194,25 +194,26 @@ impl ActivityEffect {
         Self { transactions, gate: Some(gate), ..self }
     }
 
-    /// The instance that called the activity.
+    /// Returns the instance that called the activity.
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
     }
 
-    /// The execution of the instance.
+    /// Returns the execution of the instance.
     pub fn execution_id(&self) -> ExecutionId {
         self.execution_id
     }
 
-    /// The number of the call in its execution.
+    /// Returns the number of the call in its execution.
     pub fn task_id(&self) -> i32 {
         self.task_id
     }
 
-    /// The form in which an output is recorded: its JSON, or what the codec of the store makes of that.
+    /// Returns the form in which an output is recorded: its JSON, encoded by the codec of the store
+    /// if it has one.
     ///
     /// # Errors
-    /// The codec failed. Roll back, and return the failure.
+    /// If the codec fails. Then roll back, and return the failure.
     pub fn encode(&self, output: &Json) -> Result<String, FailureDetails> {
         match self.codec() {
             Some(codec) => codec.encode(output.as_str(), &self.instance_id),
@@ -220,10 +221,10 @@ impl ActivityEffect {
         }
     }
 
-    /// The output that was recorded in this form.
+    /// Returns the output that was recorded in this form.
     ///
     /// # Errors
-    /// The codec failed, or this is no JSON.
+    /// If the codec fails, or the decoded text is not JSON.
     pub fn decode(&self, recorded: &str) -> Result<Json, FailureDetails> {
         let output = match self.codec() {
             Some(codec) => codec.decode(recorded, &self.instance_id)?,
@@ -235,11 +236,12 @@ impl ActivityEffect {
         })
     }
 
-    /// Called directly before the transaction is committed: from now on, the attempt waits for the outcome,
-    /// even if its timeout passes.
+    /// Announces the commit; call it directly before the transaction is committed. From then on,
+    /// the attempt waits for the outcome, even if its timeout passes.
     ///
     /// # Errors
-    /// The result is no longer wanted, because the call was cancelled. Roll back, and return the failure.
+    /// If the result is no longer wanted, because the call was cancelled. Then roll back, and
+    /// return the failure.
     pub fn begin_commit(&self) -> Result<(), FailureDetails> {
         self.gate.as_ref().map_or(Ok(()), |gate| gate.begin_commit())
     }
@@ -328,7 +330,7 @@ impl StoreTransactions {
         (**self.transactions.get()).type_id() == id
     }
 
-    /// The transactions, if they are of the type `T`.
+    /// Returns the transactions, if they are of the type `T`.
     pub fn downcast_ref<T: Transactions>(&self) -> Option<&T> {
         self.transactions.get().downcast_ref()
     }

@@ -11,7 +11,8 @@ use crate::orchestration::{ContinueAsNew, OrchestrationContext};
 use crate::protocol::{FailureDetails, InstanceId};
 
 impl OrchestrationContext {
-    /// Starts an orchestration exactly once without waiting for its result; returns its id.
+    /// Starts an orchestration exactly once without waiting for its result; returns the id of the
+    /// instance.
     ///
     /// To wait for its result, await the call instead. If an instance with this id exists and has
     /// not ended, nothing is started, and a warning is logged.

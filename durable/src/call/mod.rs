@@ -27,9 +27,9 @@ use crate::retry::RetryPolicy;
 
 /// A call to the durable function `F` with its input, which has not been made yet.
 ///
-/// Nothing happens until it is used. In an orchestrator, await it or [spawn](Call::spawn) it: an
-/// activity then runs, and an orchestrator becomes a sub-orchestration. A client passes a call to
-/// an orchestrator to [`TaskHub::start`](crate::TaskHub::start).
+/// Nothing happens until the call is used. In an orchestrator, await it or [spawn](Call::spawn) it:
+/// an activity then runs, and an orchestrator becomes a sub-orchestration. A client passes a call
+/// to an orchestrator to [`TaskHub::start`](crate::TaskHub::start).
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -85,8 +85,8 @@ impl<F: Definition> Call<F> {
     /// The runtime retries: a failed attempt is one event in the history, and the orchestrator sees
     /// only the last result.
     ///
-    /// It applies to a call that an orchestrator awaits or spawns. The result of a call that is
-    /// started, scheduled or passed to
+    /// This option applies to a call that an orchestrator awaits or spawns. The result of a call
+    /// that is started, scheduled or passed to
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new) is not awaited, so the
     /// option is refused there, and a policy of the attribute has no effect.
     ///
@@ -107,9 +107,9 @@ impl<F: Definition> Call<F> {
     /// Limits the time of the whole call, including all attempts and the waits between them. A
     /// running attempt is cancelled when the limit is reached.
     ///
-    /// Like [`retry`](Self::retry), it applies to a call that is awaited or spawned, and is refused
-    /// elsewhere. To limit the time of a started instance, race against a
-    /// [timer](crate::OrchestrationContext::create_timer) inside it, or terminate it.
+    /// Like [`retry`](Self::retry), this option applies to a call that is awaited or spawned, and
+    /// is refused elsewhere. To limit the time of a started instance, race against a
+    /// [timer](crate::OrchestrationContext::create_timer) in its orchestrator, or terminate it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -134,8 +134,8 @@ impl<F: Definition> Call<F> {
         self.with(|options| drop(options.tags.insert(key.into(), value.into())))
     }
 
-    /// Calls this version of the function instead of the one in the source. It applies wherever the
-    /// call is used.
+    /// Calls this version of the function instead of the one in the source. This option applies
+    /// wherever the call is used.
     pub fn version(self, version: impl Into<String>) -> Self {
         self.with(|options| options.version = Some(version.into()))
     }
@@ -235,8 +235,8 @@ impl<F: Definition> IntoFuture for Call<F> {
 /// Options of activities only, or of orchestrations only. The bounds are on the methods and not on
 /// the `impl`, so that the compiler says why a call of the other kind does not fit.
 impl<F: Definition> Call<F> {
-    /// Limits the time of one attempt. An attempt that exceeds it has failed, and a retry policy
-    /// may retry it; the attempt is notified through its [cancellation
+    /// Limits the time of one attempt. An attempt that exceeds the limit has failed, and a retry
+    /// policy may retry it; the attempt is notified through its [cancellation
     /// token](crate::ActivityContext::cancellation_token). Only activities have attempts, and they
     /// can only be awaited or spawned.
     pub fn attempt_timeout(self, limit: Duration) -> Self
@@ -246,11 +246,11 @@ impl<F: Definition> Call<F> {
         self.with(|options| options.attempt_timeout = Some(limit))
     }
 
-    /// Sets the instance id, which is generated otherwise; [`InstanceId`](crate::InstanceId) lists
+    /// Sets the instance id, which is otherwise generated; [`InstanceId`](crate::InstanceId) lists
     /// the rules for ids.
     ///
-    /// It applies to a call that is awaited or started. A schedule refuses it, because every run is an
-    /// instance of its own
+    /// This option applies to a call that is awaited or started. A schedule refuses it, because
+    /// every run is an instance of its own
     /// ([`instance_id_prefix`](crate::schedule::Schedule::instance_id_prefix)), and so does
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new).
     pub fn instance_id(self, id: impl AsRef<str>) -> Self
@@ -263,8 +263,8 @@ impl<F: Definition> Call<F> {
     /// Delays the start: by a duration, or to a point in time. Until then the instance is
     /// [`Pending`](RuntimeStatus::Pending).
     ///
-    /// It applies to a call that is awaited or started. A schedule refuses it, because it has a
-    /// [`start_at`](crate::schedule::Schedule::start_at) of its own, and so does
+    /// This option applies to a call that is awaited or started. A schedule refuses it, because a
+    /// schedule has a [`start_at`](crate::schedule::Schedule::start_at) of its own, and so does
     /// [`continue_as_new`](crate::OrchestrationContext::continue_as_new), which begins at once.
     ///
     /// ```
@@ -289,8 +289,9 @@ impl<F: Definition> Call<F> {
     /// instance is replaced, so an id is used only once. A replaced instance that is still running
     /// is terminated.
     ///
-    /// It applies to a client's start and is refused elsewhere: an instance that an orchestrator or
-    /// entity starts always replaces one that has ended, and never one that has not.
+    /// This option applies to a client's start and is refused elsewhere: an instance that an
+    /// orchestrator or entity starts always replaces one that has ended, and never one that has
+    /// not.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -314,8 +315,9 @@ impl<F: Definition> Call<F> {
     /// Makes the instance part of a trace, which its activities find in their context. Each call
     /// has its own span id, shared by its attempts. [`TraceContext::parse`] reads a header.
     ///
-    /// It applies to a client's start and to the creation of a schedule, whose runs are part of the
-    /// trace too. It is refused elsewhere: a sub-orchestration is part of its parent's trace.
+    /// This option applies to a client's start and to the creation of a schedule, whose runs are
+    /// part of the trace too. It is refused elsewhere: a sub-orchestration is part of its parent's
+    /// trace.
     pub fn trace_context(self, context: TraceContext) -> Self
     where
         F: Orchestrator,

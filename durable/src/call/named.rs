@@ -60,7 +60,8 @@ pub(crate) enum CalledVersion {
 }
 
 impl NamedCall {
-    /// A call to the newest registered version of this orchestration, with the input `null`.
+    /// Creates a call to the newest registered version of this orchestration, with the input
+    /// `null`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: Cow::Owned(name.into()),
@@ -92,27 +93,27 @@ impl NamedCall {
         Self { version: CalledVersion::Exactly(None), ..self }
     }
 
-    /// See [`Call::tag`].
+    /// Adds a tag; see [`Call::tag`].
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|options| drop(options.tags.insert(key.into(), value.into())))
     }
 
-    /// See [`Call::instance_id`].
+    /// Sets the instance id; see [`Call::instance_id`].
     pub fn instance_id(self, id: impl AsRef<str>) -> Self {
         self.with(|options| options.instance_id = Some(InstanceId::new(id)))
     }
 
-    /// See [`Call::start_at`].
+    /// Delays the start; see [`Call::start_at`].
     pub fn start_at(self, when: impl When) -> Self {
         self.with(|options| options.start_at = Some(when.due()))
     }
 
-    /// See [`Call::replace_if`].
+    /// Replaces an existing instance; see [`Call::replace_if`].
     pub fn replace_if(self, statuses: impl IntoIterator<Item = RuntimeStatus>) -> Self {
         self.with(|options| options.replaces = statuses.into_iter().collect())
     }
 
-    /// See [`Call::trace_context`].
+    /// Makes the instance part of a trace; see [`Call::trace_context`].
     pub fn trace_context(self, context: TraceContext) -> Self {
         self.with(|options| options.trace_context = Some(context))
     }

@@ -101,10 +101,10 @@ impl EntityContext {
         Self { entity_id, operation, input, caller, batch, around, effects }
     }
 
-    /// A context for a unit test of an operation; its time is the beginning of 1970.
+    /// Creates a context for a unit test of an operation; its time is the beginning of 1970.
     ///
     /// # Errors
-    /// The entity's key breaks a rule.
+    /// If the entity's key breaks a rule.
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn for_test(entity: impl super::EntityHandle, operation: &str) -> Result<Self> {
         let asked = (entity.entity_id()?.clone(), operation.to_owned(), Json::null());
@@ -112,44 +112,45 @@ impl EntityContext {
         Ok(Self::new(asked, None, place, BatchContext::default(), None))
     }
 
-    /// The id of the entity.
+    /// Returns the id of the entity.
     pub fn entity_id(&self) -> &EntityId {
         &self.entity_id
     }
 
-    /// The key of the entity: which of its kind it is.
+    /// Returns the key of the entity, which distinguishes it from others of its kind.
     pub fn key(&self) -> &str {
         self.entity_id.key()
     }
 
-    /// The name of the operation.
+    /// Returns the name of the operation.
     pub fn operation(&self) -> &str {
         &self.operation
     }
 
-    /// The orchestration that waits for the result; `None` for a signal and for a call from a
-    /// client.
+    /// Returns the orchestration that waits for the result; `None` for a signal and for a call from
+    /// a client.
     pub fn caller(&self) -> Option<&InstanceId> {
         self.caller.as_ref()
     }
 
-    /// The number of operations in the batch. One commit makes all of them durable.
+    /// Returns the number of operations in the batch. One commit makes all of them durable.
     pub fn batch_size(&self) -> usize {
         self.batch.size
     }
 
-    /// Which operation of its batch this is, from 0.
+    /// Returns the position of the operation in its batch, counted from 0.
     pub fn batch_position(&self) -> usize {
         self.batch.position
     }
 
-    /// The time at which the batch began. In a test with virtual time it is the virtual time. An
-    /// operation may also read the machine's clock, because it is not replayed.
+    /// Returns the time at which the batch began, which is virtual in a test with virtual time. An
+    /// operation may also read the machine's clock, because operations are not replayed.
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.around.now.to_datetime()
     }
 
-    /// Cancelled when the hub is shut down, which waits for running operations.
+    /// Returns a token that is cancelled when the hub is shut down. The shutdown waits for running
+    /// operations.
     ///
     /// An operation may then return early with an error. During a shutdown that error is not
     /// recorded; the batch runs again when the hub is next opened.
@@ -174,13 +175,14 @@ impl EntityContext {
     /// ```
     ///
     /// # Errors
-    /// The key breaks a rule, the input has no JSON form or is too large, or the operation has sent
-    /// more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
+    /// If the key breaks a rule, the input has no JSON form or is too large, or the operation has
+    /// sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
     pub fn signal<T, E>(&self, operation: Operation<T, E>) -> Result<()> {
         self.send(operation, None)
     }
 
-    /// Like [`signal`](Self::signal), but delivered later: after a duration, or at a point in time.
+    /// Like [`signal`](Self::signal), but the signal is delivered later: after a duration, or at a
+    /// point in time.
     ///
     /// # Errors
     /// The same as [`signal`](Self::signal).
@@ -214,7 +216,7 @@ impl EntityContext {
     /// id exists and has not ended, nothing is started and a warning is logged.
     ///
     /// # Errors
-    /// The id breaks a rule, the input has no JSON form or is too large, the call has an option
+    /// If the id breaks a rule, the input has no JSON form or is too large, the call has an option
     /// that has no effect here ([`retry`](Call::retry), [`timeout`](Call::timeout),
     /// [`replace_if`](Call::replace_if), [`trace_context`](Call::trace_context)), or the operation
     /// has sent more than it may ([`max_actions`](crate::client::TaskHubBuilder::max_actions)).
@@ -257,7 +259,7 @@ impl EntityContext {
         self.effects().deletes = true;
     }
 
-    /// The signals and starts so far as text, for assertions in a unit test.
+    /// Returns the signals and starts so far as text, for assertions in a unit test.
     pub fn sent(&self) -> Vec<String> {
         self.effects().outgoing.iter().map(ToString::to_string).collect()
     }
@@ -283,10 +285,10 @@ impl EntityContext {
 
 /// State and input, for an entity that is a function.
 impl EntityContext {
-    /// The operation's input, read as a `T`.
+    /// Reads the operation's input as a `T`.
     ///
     /// # Errors
-    /// The input cannot be read as a `T`.
+    /// If the input cannot be read as a `T`.
     pub fn input<T: DeserializeOwned>(&self) -> Result<T> {
         let read = serde_json::from_str(self.input.as_str()).or_else(|error| {
             // A client may have encoded it twice.
@@ -297,12 +299,12 @@ impl EntityContext {
         })
     }
 
-    /// The entity's state, read as a `T`; `None` if it has no state.
+    /// Reads the entity's state as a `T`; `None` if the entity has no state.
     ///
     /// # Errors
-    /// The state cannot be read as a `T`. If the function returns this error, the operation fails,
-    /// and a failed signal is lost. An entity that is a type keeps its signals until code that can
-    /// read the state is deployed.
+    /// If the state cannot be read as a `T`. If the function returns this error, the operation
+    /// fails, and a failed signal is lost. An entity that is a type keeps its signals until code
+    /// that can read the state is deployed.
     pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         let state = self.effects().state.clone();
         let Some(state) = state else { return Ok(None) };
@@ -311,16 +313,16 @@ impl EntityContext {
         })
     }
 
-    /// Whether the entity has a state.
+    /// Returns `true` if the entity has a state.
     pub fn has_state(&self) -> bool {
         self.effects().state.is_some()
     }
 
-    /// Replaces the entity's state. It has no effect in an entity that is a type, whose fields are
-    /// the state.
+    /// Replaces the entity's state. This has no effect in an entity that is a type, whose fields
+    /// are the state.
     ///
     /// # Errors
-    /// The value has no JSON form, or is too large.
+    /// If the value has no JSON form, or is too large.
     pub fn set_state(&self, state: &(impl Serialize + ?Sized)) -> Result<()> {
         let state = json_of("the state", state, &self.around.limits).map_err(recorded)?;
         let mut effects = self.effects();

@@ -227,7 +227,7 @@ impl OrchestrationContext {
         LockEntities::new(Rc::clone(self.scope()), entities, Location::caller())
     }
 
-    /// The entities that the current critical section has locked; `None` outside a critical
+    /// Returns the entities that the current critical section has locked; `None` outside a critical
     /// section.
     ///
     /// ```
@@ -362,9 +362,9 @@ impl<K> fmt::Debug for LockTask<K> {
 /// }
 /// ```
 ///
-/// It ends when it is dropped, at the latest when the orchestrator ends, however that ends.
-/// Nothing is rolled back: if the section ends with an error, undoing its operations is up to the
-/// orchestrator.
+/// The section ends when it is dropped, or at the latest when the orchestrator ends, for whatever
+/// reason. Nothing is rolled back: if the section ends with an error, undoing its operations is up
+/// to the orchestrator.
 #[must_use = "the critical section ends when this is dropped; bind it to a name"]
 pub struct CriticalSection<K> {
     scope: Rc<Scope>,

@@ -1,6 +1,6 @@
 //! The entity that a handle or an operation names.
 //!
-//! An invalid key is an error when the operation is called, not when the handle is made.
+//! An invalid key causes an error when the operation is called, not when the handle is made.
 
 use super::Entity;
 use crate::protocol::{EntityId, InvalidEntityId};
@@ -11,7 +11,7 @@ use crate::protocol::{EntityId, InvalidEntityId};
 pub struct EntityRef(Result<EntityId, InvalidEntityId>);
 
 impl EntityRef {
-    /// The entity of kind `E` with this key.
+    /// Names the entity of kind `E` with this key.
     pub fn new<E: Entity>(key: impl AsRef<str>) -> Self {
         Self(EntityId::new(E::ENTRY.name, key))
     }

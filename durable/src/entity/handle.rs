@@ -38,10 +38,10 @@ pub trait EntityHandle {
     #[doc(hidden)]
     fn locked(self) -> Self::Locked;
 
-    /// The entity's id.
+    /// Returns the entity's id.
     ///
     /// # Errors
-    /// The key is invalid, see [`EntityId`].
+    /// If the key is invalid; see [`EntityId`].
     fn entity_id(&self) -> Result<&EntityId, InvalidEntityId> {
         self.entity().id()
     }
@@ -86,7 +86,7 @@ impl DynamicHandle {
         Self(entity)
     }
 
-    /// An operation with its input. The result is read as a `T`.
+    /// Returns an operation with its input. The result is read as a `T`.
     #[track_caller]
     pub fn operation<T: Payload>(
         &self,
@@ -96,7 +96,7 @@ impl DynamicHandle {
         dynamic(&self.0, name, input)
     }
 
-    /// An operation whose input and result are JSON.
+    /// Returns an operation whose input and result are JSON.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -119,7 +119,7 @@ impl DynamicHandle {
 }
 
 impl DynamicLocked {
-    /// An operation with its input. The result is read as a `T`.
+    /// Returns an operation with its input. The result is read as a `T`.
     #[track_caller]
     pub fn operation<T: Payload>(
         &mut self,
@@ -156,7 +156,7 @@ impl EntityHandle for DynamicHandle {
 }
 
 impl EntityId {
-    /// A handle of this entity, on which operations are called by name.
+    /// Returns a handle of this entity, on which operations are called by name.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -9,7 +9,7 @@
 //! | call an operation and wait for its result | `Account::at(key).deposit(5).await`, an [`Operation`] |
 //! | signal an operation without waiting | `Account::at(key).deposit(5).signal()?` |
 //! | reach an entity whose type is not known here | [`EntityHandle`], [`DynamicHandle`] |
-//! | hold several entities in an orchestrator | a [`CriticalSection`], whose [`LockedOperation`]s are called through it |
+//! | lock several entities in an orchestrator | a [`CriticalSection`], through which [`LockedOperation`]s are called |
 //! | read, list and signal entities as a client | [`client`](crate::client) |
 //!
 //! ```
@@ -78,7 +78,7 @@ use crate::payload::Codec;
 pub trait Entity: Sized + 'static {
     #[doc(hidden)]
     const ENTRY: Entry;
-    /// What `at(key)` gives: the entity's operations, to be called or signalled.
+    /// What `at(key)` returns: the entity's operations, to be called or signaled.
     type Handle: EntityHandle;
     /// What its state is read as.
     type State: 'static;

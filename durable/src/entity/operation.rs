@@ -1,4 +1,4 @@
-//! An operation as a value: created by an entity's handle, then called or signalled.
+//! An operation as a value: created by an entity's handle, then called or signaled.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::protocol::{FailureDetails, InvalidEntityId, Json, Timestamp};
 
 /// An operation of an entity with its input, which has not been requested yet.
 ///
-/// An orchestrator awaits it, which *calls* the entity and waits for the result, or
-/// [signals](Self::signal) it, which does not wait. A client passes it to
+/// An orchestrator awaits the operation, which *calls* the entity and waits for the result, or
+/// [signals](Self::signal) it, which does not wait. A client passes the operation to
 /// [`TaskHub::call_entity`](crate::TaskHub::call_entity) or
-/// [`TaskHub::signal_entity`](crate::TaskHub::signal_entity), an entity to
+/// [`TaskHub::signal_entity`](crate::TaskHub::signal_entity), and an entity passes it to
 /// [`EntityContext::signal`](crate::EntityContext::signal). Nothing happens before that.
 ///
 /// Dropping a call that was requested does not cancel it: the entity carries it out, and the result
@@ -51,7 +51,7 @@ impl<T, E> Clone for Operation<T, E> {
     }
 }
 
-/// An operation of an entity that cannot be requested.
+/// The error returned when an operation cannot be requested.
 ///
 /// ```
 /// use durable::client::{EntityError, InvalidOperation};
@@ -83,7 +83,7 @@ impl InvalidOperation {
     }
 }
 
-/// An operation of an entity, as a handle's method makes it.
+/// Creates the operation of an entity that a handle's method returns.
 #[doc(hidden)]
 #[track_caller]
 pub fn operation<T, E>(
@@ -95,7 +95,7 @@ pub fn operation<T, E>(
     Operation::new(entity, name.into(), input.finish(), codecs, Location::caller())
 }
 
-/// An operation of a locked entity, as a handle's method makes it.
+/// Creates the operation of a locked entity that a handle's method returns.
 #[doc(hidden)]
 #[track_caller]
 pub fn locked_operation<'a, T, E>(
@@ -126,8 +126,8 @@ impl<T, E> Operation<T, E> {
     /// operation is only logged.
     ///
     /// # Errors
-    /// The caller is not an orchestrator, the key is invalid, the input has no JSON form or is too
-    /// large, or a critical section has locked the entity (rule 5). Nothing is sent then.
+    /// If the caller is not an orchestrator, the key is invalid, the input has no JSON form or is
+    /// too large, or a critical section has locked the entity (rule 5). Nothing is sent then.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -146,7 +146,8 @@ impl<T, E> Operation<T, E> {
         self.send(|_| None)
     }
 
-    /// Like [`signal`](Self::signal), but delivered later: after a duration, or at a point in time.
+    /// Like [`signal`](Self::signal), but the signal is delivered later: after a duration, or at a
+    /// point in time.
     ///
     /// Delayed signals are not ordered with other signals.
     ///
@@ -227,7 +228,8 @@ impl<T, E> fmt::Debug for Operation<T, E> {
 }
 
 /// An operation of an entity that a critical section has locked. It can only be awaited (rule 5).
-/// It borrows the entity until it is done, so only one can be in flight (rule 4).
+/// It borrows the entity until it is done, so only one operation of the entity can be in flight
+/// (rule 4).
 ///
 /// ```
 /// # use durable::prelude::*;

@@ -42,7 +42,7 @@ impl fmt::Debug for OperationRun<'_> {
 }
 
 impl OperationRun<'_> {
-    /// A run that failed before its body.
+    /// Creates a run that failed before its body.
     pub fn failed(failure: FailureDetails) -> Self {
         Self::Unreadable(failure)
     }

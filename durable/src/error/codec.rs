@@ -1,4 +1,4 @@
-//! How errors are recorded, and come back.
+//! How errors are recorded and read back.
 
 use std::any::Any;
 use std::fmt;
@@ -10,9 +10,9 @@ use super::Error;
 use super::names::name_of;
 use crate::protocol::FailureDetails;
 
-/// An error that a durable function may return: it can be recorded, and comes back typed.
+/// An error that a durable function may return: it can be recorded, and read back as the same type.
 ///
-/// Follows from `Serialize`, `Deserialize` and `Display`; [`Error`] has it too.
+/// Implemented for every type with `Serialize`, `Deserialize` and `Display`, including [`Error`].
 ///
 /// ```
 /// use durable::error::{TaskError, TaskFailed};
@@ -33,11 +33,12 @@ impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {
 
 /// An error type of your own that decides which of its values are not retried.
 ///
-/// If the error of an activity, an orchestration or an operation implements it, no
-/// [`RetryPolicy`](crate::RetryPolicy) retries a value that it calls non-retriable. The decision is
-/// made when the error is returned, and recorded with the failure
-/// ([`non_retriable`](crate::protocol::FailureDetails::non_retriable)), so every replay decides the
-/// same. An error type that does not implement it is retriable; a [`durable::Error`](crate::Error)
+/// If the error of an activity, an orchestration or an operation implements this trait, no
+/// [`RetryPolicy`](crate::RetryPolicy) retries a value for which
+/// [`is_non_retriable`](Self::is_non_retriable) returns `true`. The decision is made when the error
+/// is returned, and recorded with the failure
+/// ([`non_retriable`](crate::protocol::FailureDetails::non_retriable)), so every replay makes the
+/// same decision. An error type without this trait is retriable; a [`durable::Error`](crate::Error)
 /// has [`Error::non_retriable`](crate::Error::non_retriable) instead.
 ///
 /// ```
@@ -66,14 +67,14 @@ impl<E: Serialize + DeserializeOwned + fmt::Display + 'static> TaskError for E {
 /// }
 /// ```
 pub trait NonRetriable {
-    /// Whether trying again is pointless. By default it is, for all values of the type.
+    /// Returns `true` if retrying is pointless. The default returns `true` for every value.
     fn is_non_retriable(&self) -> bool {
         true
     }
 }
 
-/// A [`TaskError`], as generated code asks for it: a trait that requires no other, so that an error
-/// points at no bound of ours.
+/// A [`TaskError`] for generated code: a trait without supertraits, so that no compiler error
+/// points at a bound of ours.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a durable function",
     label = "cannot be recorded in history",
@@ -82,7 +83,7 @@ pub trait NonRetriable {
             `Display`; callers get it back as the same value"
 )]
 pub trait StoredError {
-    /// How its values are recorded and come back.
+    /// Returns how values of this type are recorded and read back.
     fn codec() -> ErrorCodec<Self>
     where
         Self: Sized;
@@ -95,7 +96,7 @@ impl<E: TaskError> StoredError for E {
     }
 }
 
-/// How errors of one type are recorded and come back.
+/// How errors of one type are recorded and read back.
 #[derive(Debug)]
 pub struct ErrorCodec<E> {
     write: fn(&E) -> FailureDetails,
@@ -126,7 +127,7 @@ impl<E> ErrorCodec<E> {
         }
     }
 
-    /// The same codec for an error type that tells which of its values are final.
+    /// Returns the same codec for an error type that decides which of its values are not retried.
     #[must_use]
     pub fn asking(self) -> Self
     where
@@ -160,8 +161,9 @@ fn read_error<E: TaskError>(details: &FailureDetails) -> Option<E> {
 }
 
 impl FailureDetails {
-    /// The user's own error behind this failure: the first of type `E` in its chain of causes, as
-    /// its original value. `None` if there is no such error, as after a panic.
+    /// Returns the user's own error behind this failure: the first error of type `E` in its chain
+    /// of causes, as its original value. `None` if there is no such error, for example after a
+    /// panic.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,10 +1,10 @@
 //! Errors of durable functions: the error that a function returns, and the one that its caller
 //! receives.
 //!
-//! An activity, orchestrator or operation returns either [`Result<T>`](Result), into whose
-//! [`Error`] `?` converts any `std::error::Error`, or an error type of its own ([`TaskError`]),
-//! which comes back from the history as the original value. An orchestrator that awaits a failed
-//! call receives a [`TaskFailed`]. Errors that no retry can fix are marked with
+//! An activity, orchestrator or operation returns a [`Result<T>`](Result). Its error is either
+//! [`Error`], into which `?` converts any `std::error::Error`, or a type of your own
+//! ([`TaskError`]), which the history gives back as the original value. An orchestrator that awaits
+//! a failed call receives a [`TaskFailed`]. Errors that no retry can fix are marked with
 //! [`Error::non_retriable`] or [`NonRetriable`].
 //!
 //! Errors of the library itself are in the modules of the operations that return them:
@@ -73,11 +73,11 @@ use crate::protocol::FailureDetails;
 /// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Any error, as it is recorded: `?` turns every [`std::error::Error`] into one.
+/// Any error in its recorded form. `?` converts every [`std::error::Error`] into it.
 ///
-/// It keeps data (type, message, causes), because another process has to read it from the history.
-/// To get an error back as its original value, return your own type instead: one with `Serialize`,
-/// `Deserialize` and `Display`.
+/// It holds only data (type, message, causes), because another process has to read it from the
+/// history. To get an error back as its original value, return your own type instead: one with
+/// `Serialize`, `Deserialize` and `Display`.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -104,8 +104,9 @@ pub struct Error(FailureDetails, #[serde(skip)] NotUnpin<()>);
 
 /// Makes [`Error`] a type that is not `Unpin`, by an `impl` whose bound `()` does not meet.
 ///
-/// `From<E>` for every `E: std::error::Error` would overlap with `From<T> for T` if `Error` was one
-/// of them. With `E: Unpin` it does not, and `Error` can implement `std::error::Error`.
+/// `From<E>` for every `E: std::error::Error` would overlap with `From<T> for T` if `Error` were
+/// such an `E`. With `E: Unpin` the two do not overlap, and `Error` can implement
+/// `std::error::Error`.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct NotUnpin<T>(PhantomData<T>);
 
@@ -114,7 +115,7 @@ trait Never {}
 
 impl<T: Never> Unpin for NotUnpin<T> {}
 
-/// What `?` turns into an [`Error`]: every [`std::error::Error`].
+/// A type that `?` converts into an [`Error`]: every [`std::error::Error`].
 ///
 /// ```
 /// // `?` converts any error of the standard library's trait.
@@ -134,7 +135,7 @@ pub trait Cause: StdError + 'static {}
 impl<E: StdError + Unpin + 'static> Cause for E {}
 
 impl Error {
-    /// An error with this message.
+    /// Creates an error with this message.
     pub fn msg(message: impl fmt::Display) -> Self {
         Self::new(FailureDetails::of_error(names::name_of::<Self>(), &message))
     }
@@ -176,7 +177,7 @@ impl Error {
         Self::new(self.0.non_retriable())
     }
 
-    /// The recorded form of the error.
+    /// Returns the recorded form of the error.
     pub fn details(&self) -> &FailureDetails {
         &self.0
     }
@@ -219,7 +220,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// For people, since a `main` that returns an error prints it this way: the message, then causes.
+/// Prints the message, then the causes, because a `main` that returns an error prints it this way.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;

@@ -42,7 +42,7 @@ fn given(id: TypeId) -> Option<&'static ErrorName> {
 ///
 /// A failure is recorded with the name of its error's type, by which
 /// [`is_caused_by`](crate::protocol::FailureDetails::is_caused_by) and
-/// [`error`](crate::protocol::FailureDetails::error) find it again. Without this macro that is
+/// [`error`](crate::protocol::FailureDetails::error) find it again. Without this macro, the name is
 /// [`std::any::type_name`], which changes when the type is moved to another module, and may change
 /// with the compiler. Failures that were recorded before the type had a name are still found, as
 /// long as the type has not been moved since; `formerly` lists further names.
@@ -98,8 +98,8 @@ pub(crate) fn is_name_of<T: ?Sized + 'static>(recorded: &str) -> bool {
     given(TypeId::of::<T>()).is_some_and(is_given) || public(recorded) == public(type_name::<T>())
 }
 
-/// Whether this is an orchestrator whose execution recorded names of private modules, so that a
-/// replay has to find the same.
+/// Whether this is an orchestrator whose execution recorded names with private modules, which a
+/// replay must reproduce.
 pub(super) fn are_those_of_before() -> bool {
     replay_rules::are_those_of_release_0_1()
 }
@@ -139,7 +139,7 @@ fn start_of_path(name: &str) -> Option<usize> {
     all.find(|(start, _)| !name[..*start].ends_with(continues)).map(|(start, _)| start)
 }
 
-/// The name as executions knew it whose replay rules are of version 0.
+/// The name in the form that executions with replay rules of version 0 record.
 fn before(name: &str) -> String {
     name.replace("durable::error::task_failed::", "durable::error::")
 }

@@ -1,10 +1,10 @@
 //! The `source()` of a failure: only causes that the text of the error does not already contain.
 //!
-//! The text of a failed call ends with that of the failure itself, and is recorded like that,
-//! because a status page or a log shows only the first line of a failure. An error-chain printer,
-//! such as `anyhow`'s, would print it again for every level. Therefore `source()` skips every cause
-//! with which the text of the level above ends. The recorded failure keeps every link, because a
-//! skipped link has the type and the value of the user's error.
+//! The text of a failed call ends with the text of the failure itself, and is recorded in this
+//! form, because a status page or a log shows only the first line of a failure. An error-chain
+//! printer, such as `anyhow`'s, would print it again for every level. Therefore `source()` skips
+//! every cause whose text already ends the text of the level above. The recorded failure keeps
+//! every link, because a skipped link has the type and the value of the user's error.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -17,7 +17,7 @@ thread_local! {
     static RECORDS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Records until it is dropped.
+/// A guard: an error is being recorded until it is dropped.
 struct Recording {
     before: bool,
 }
@@ -55,14 +55,14 @@ pub(super) fn next_cause(failure: &FailureDetails) -> Option<&FailureDetails> {
     links.find(|(above, cause)| !says(above, cause)).map(|(_, cause)| cause)
 }
 
-/// Whether a text ends with that of a cause.
+/// Whether a text ends with the text of a cause.
 fn ends_with(text: &str, cause: &str) -> bool {
     let before = text.strip_suffix(cause);
     before.is_some_and(|before| cause.is_empty() || !before.ends_with(char::is_alphanumeric))
 }
 
 /// The source is the next cause that the message does not contain: the message of a failed call
-/// ends with that of the failure, which would otherwise be printed twice.
+/// ends with the text of the failure, which would otherwise be printed twice.
 /// [`chain`](FailureDetails::chain) has every cause.
 impl StdError for FailureDetails {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

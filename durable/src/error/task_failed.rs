@@ -7,7 +7,7 @@ use super::{Error, ErrorCodec, said};
 use crate::protocol::FailureDetails;
 use crate::replay_rules;
 
-/// An awaited task failed.
+/// The error returned when an awaited task has failed.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -49,29 +49,30 @@ impl<E> TaskFailed<E> {
         Self { task, task_id: None, details, error }
     }
 
-    /// The same failure, of the call of this number.
+    /// The same failure, attributed to the call with this number.
     pub(crate) fn of_task(self, task_id: i32) -> Self {
         Self { task_id: Some(task_id), ..self }
     }
 
-    /// The number of the call in its execution, which its history names as `event_id`; `None` for
-    /// a call that no orchestrator made.
+    /// Returns the number of the call in its execution, which the history calls `event_id`; `None`
+    /// for a call that was not made by an orchestrator.
     pub fn task_id(&self) -> Option<i32> {
         self.task_id
     }
 
-    /// The error that the function returned; `None` if it did not return, as after a panic.
+    /// Returns the error that the function returned; `None` if the call failed otherwise, for
+    /// example by a panic.
     pub fn error(&self) -> Option<&E> {
         self.error.as_deref()
     }
 
-    /// The error that the function returned, by value.
+    /// Returns the error that the function returned, by value; see [`error`](Self::error).
     pub fn into_error(self) -> Option<E> {
         self.error.map(|error| *error)
     }
 
-    /// The error that the function returned, or the result of `other` for any other failure, such
-    /// as a panic.
+    /// Returns the error that the function returned, or the result of `other` for any other
+    /// failure, such as a panic.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -101,7 +102,7 @@ impl<E> TaskFailed<E> {
         }
     }
 
-    /// The recorded failure.
+    /// Returns the recorded failure.
     pub fn details(&self) -> &FailureDetails {
         &self.details
     }
@@ -114,7 +115,7 @@ impl<E> TaskFailed<E> {
     }
 }
 
-/// The task and the text of its failure.
+/// Prints the task and the text of its failure.
 ///
 /// The text of a failure that is passed up through sub-orchestrations is shortened to its beginning
 /// and end if it exceeds 1 KiB, because each level would otherwise repeat all levels below it.
@@ -131,7 +132,7 @@ impl<E> fmt::Display for TaskFailed<E> {
     }
 }
 
-/// The maximum number of bytes that a failure repeats of the failure below.
+/// The maximum number of bytes of a cause that the text of a failure repeats.
 const CAUSE_MAX: usize = 1024;
 
 impl<E> fmt::Debug for TaskFailed<E> {

@@ -32,7 +32,7 @@ impl Content {
         self.text.is_none() && self.base64.is_none()
     }
 
-    /// The text; `None` if the bytes are not UTF-8. No body is an empty text.
+    /// The text; `None` if the bytes are not UTF-8, and empty if there is no body.
     pub(super) fn text(&self) -> Option<&str> {
         match (&self.text, &self.base64) {
             (Some(text), _) => Some(text),

@@ -30,8 +30,8 @@ impl OrchestrationContext {
     /// Like every durable future, it can be joined, raced and dropped, which cancels it.
     ///
     /// # Errors
-    /// The future fails with an [`HttpError`]: no response arrived, the request is invalid or refused,
-    /// or a status that is retried came with the last attempt.
+    /// The future fails with an [`HttpError`] if no response arrives, if the request is invalid or
+    /// refused, or if the last attempt still receives a status that is retried.
     ///
     /// ```
     /// # use durable::prelude::*;

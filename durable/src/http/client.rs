@@ -1,4 +1,4 @@
-//! What a hub sends requests with: a sender, its token sources and its policy.
+//! What a hub needs to send requests: a sender, token sources and a policy.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -93,7 +93,8 @@ impl HttpClient {
     }
 }
 
-/// A sender of our own is made for each policy, because its connections were made under it.
+/// Each policy gets a new [`Transport`], because open connections were made under the previous
+/// policy.
 fn in_force(options: &HttpOptions, policy: HttpPolicy) -> (HttpPolicy, Arc<dyn DynSend>) {
     let sender = options.sender.clone();
     let sender = sender.unwrap_or_else(|| Arc::new(Transport::new(policy.clone())));

@@ -13,7 +13,7 @@ use super::response::HttpResponse;
 use crate::error::NonRetriable;
 use crate::protocol::FailureDetails;
 
-/// Why [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) failed.
+/// The error returned when [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) fails.
 ///
 /// A response with any status is a success of the call, unless the request
 /// [retries](super::HttpRequest::retry) that status. The texts name a URL without its query and
@@ -35,8 +35,8 @@ use crate::protocol::FailureDetails;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// The status of the response is an error: one that is retried, and no attempt is left, or
-    /// [`HttpResponse::error_for_status`] was asked. It is the last response.
+    /// The status of the last response, which this contains, is an error: the request retries it,
+    /// but no attempt is left, or [`HttpResponse::error_for_status`] was called.
     #[error("{} was answered with status {}", Plain(.0.url()), .0.status())]
     Status(HttpResponse),
     /// No complete response arrived: the name of the host could not be resolved, the connection or
@@ -90,7 +90,7 @@ pub enum HttpError {
     #[error("more than {limit} redirects, the last one to {}", Plain(url))]
     #[non_exhaustive]
     TooManyRedirects {
-        /// Where the last one leads.
+        /// The URL to which the last redirect leads.
         url: String,
         /// The limit.
         limit: u32,
@@ -101,7 +101,7 @@ pub enum HttpError {
     Denied {
         /// The URL.
         url: String,
-        /// The rule.
+        /// The rule that refuses it.
         reason: String,
     },
     /// The request cannot be sent: its URL, method, a header field or an option is invalid.
@@ -132,7 +132,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// The last response, if there was one.
+    /// Returns the last response, if there was one.
     pub fn response(&self) -> Option<&HttpResponse> {
         match self {
             Self::Status(response) => Some(response),
@@ -141,8 +141,8 @@ impl HttpError {
         }
     }
 
-    /// No response from this URL: what an [`HttpSend`](super::HttpSend) or a mock returns if the
-    /// connection fails.
+    /// Creates the error that an [`HttpSend`](super::HttpSend) or a mock returns if the connection
+    /// to this URL fails.
     pub fn unreachable(url: impl Into<String>, message: impl fmt::Display) -> Self {
         Self::Unreachable { url: url.into(), message: message.to_string() }
     }
@@ -173,7 +173,8 @@ impl HttpError {
 }
 
 impl HttpResponse {
-    /// The response if its status is a success, for the operator `?`.
+    /// Returns the response if its status is a success, and an error otherwise, for the operator
+    /// `?`.
     ///
     /// ```
     /// use durable::http::HttpResponse;
@@ -183,13 +184,13 @@ impl HttpResponse {
     /// ```
     ///
     /// # Errors
-    /// [`HttpError::Status`], with the response.
+    /// [`HttpError::Status`] with the response, if its status is not a success.
     pub fn error_for_status(self) -> Result<Self, HttpError> {
         if self.is_success() { Ok(self) } else { Err(HttpError::Status(self)) }
     }
 }
 
-/// What another attempt cannot mend is not retried.
+/// An error that another attempt cannot fix is not retried.
 impl NonRetriable for HttpError {
     fn is_non_retriable(&self) -> bool {
         match self {

@@ -50,8 +50,8 @@ impl ActivityContext {
     /// The request is sent once: its polling, retries and deadline do not apply.
     ///
     /// # Errors
-    /// No response arrived within the [timeout](HttpRequest::timeout) of the request, or the request
-    /// is invalid or refused.
+    /// If no response arrives within the [timeout](HttpRequest::timeout) of the request, or the
+    /// request is invalid or refused.
     ///
     /// ```
     /// # use durable::prelude::*;

@@ -1,4 +1,4 @@
-//! Where the poll goes that follows a response with status 202, and with which header fields.
+//! The poll that follows a response with status 202: its URL and its header fields.
 
 use reqwest::Url;
 

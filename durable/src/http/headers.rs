@@ -6,7 +6,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Fields that identify the sender to one origin. They are not sent to another one.
+/// Fields that identify the sender to one origin. They are not sent to another origin.
 const CREDENTIALS: [&str; 8] = [
     "authorization",
     "proxy-authorization",

@@ -1,4 +1,5 @@
-//! Durations as they are recorded: whole milliseconds. Longer ones than fit are the longest.
+//! Durations as they are recorded: whole milliseconds. A duration that does not fit is recorded as
+//! the longest that does.
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! An orchestrator does no I/O. It passes an [`HttpRequest`] to `ctx.call_http(..)`, an activity of
 //! this crate sends it, and the [`HttpResponse`] is recorded. Around that single request, the call
 //!
-//! * polls a response with status 202 until the work that it accepted is done, with durable timers
+//! * polls after a response with status 202 until the accepted work is done, with durable timers
 //!   ([`HttpPoll`]);
 //! * retries network failures and the statuses that an [`HttpRetry`] names;
 //! * follows redirects, and sends credentials only to the origin of the request;

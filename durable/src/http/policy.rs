@@ -1,7 +1,7 @@
 //! Where requests may go: schemes, hosts, and addresses that are not internal.
 //!
-//! A name is checked by its URL, an address where the connection is made: the resolver of the client
-//! gives it only addresses that are allowed. So what was checked is what is connected to, whatever
+//! A name is checked in the URL, and an address when the connection is made: the client's resolver
+//! returns only allowed addresses. So the client connects to an address that was checked, whatever
 //! the name resolves to a moment later.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,11 +10,11 @@ use reqwest::Url;
 
 use super::error::HttpError;
 
-/// Where the orchestrations of a hub may send requests.
+/// The rules for where the orchestrations of a hub may send requests.
 ///
-/// By default everything with the schemes `http` and `https` is allowed, because the requests are
-/// those of the program itself. If strangers can influence a URL, for example because orchestrations
-/// are started over HTTP and their input has the URL, they could reach services that trust the
+/// By default everything with the schemes `http` and `https` is allowed, because the program itself
+/// makes the requests. If strangers can influence a URL, for example because orchestrations are
+/// started over HTTP with an input that contains the URL, they could reach services that trust the
 /// network of this machine. [`deny_private`](Self::deny_private) prevents that. The crate
 /// `durable-http` sets it for a hub that was opened without a policy.
 ///
@@ -51,8 +51,8 @@ impl HttpPolicy {
         Self { https_only: true, ..self }
     }
 
-    /// Allows these hosts only, in addition to those of earlier calls. `*.example.org` allows every
-    /// host below `example.org`, but not `example.org`.
+    /// Allows only these hosts and those of earlier calls. `*.example.org` allows every host below
+    /// `example.org`, but not `example.org`.
     pub fn allow_hosts<H: Into<String>>(self, hosts: impl IntoIterator<Item = H>) -> Self {
         let mut all = self.hosts.unwrap_or_default();
         all.extend(hosts.into_iter().map(|host| host.into().to_ascii_lowercase()));
@@ -60,8 +60,8 @@ impl HttpPolicy {
     }
 
     /// Refuses internal addresses: loopback, link-local, private (RFC 1918, unique local), carrier
-    /// NAT, the metadata services of clouds, multicast, and all other addresses that are not global;
-    /// also in their forms as IPv6 addresses.
+    /// NAT, the metadata services of clouds, multicast, and all other addresses that are not
+    /// global, also when they are written as IPv6 addresses.
     ///
     /// Requests do not go through the proxy that the environment names, because the proxy would
     /// connect to the address.
@@ -69,8 +69,9 @@ impl HttpPolicy {
         Self { deny_private: true, ..self }
     }
 
-    /// Exempts these hosts from [`deny_private`](Self::deny_private): services in the own network that
-    /// are meant to be reached. The names are matched as in [`allow_hosts`](Self::allow_hosts).
+    /// Exempts these hosts from [`deny_private`](Self::deny_private): services in your own network
+    /// that requests are meant to reach. The names are matched as in
+    /// [`allow_hosts`](Self::allow_hosts).
     pub fn allow_private_hosts<H: Into<String>>(self, hosts: impl IntoIterator<Item = H>) -> Self {
         let mut private_hosts = self.private_hosts;
         private_hosts.extend(hosts.into_iter().map(|host| host.into().to_ascii_lowercase()));

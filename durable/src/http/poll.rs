@@ -18,12 +18,12 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 ///
 /// The location is polled with `GET` until its response has another status, which is the result of
 /// the call. Between polls the orchestration waits on a durable timer, for as long as `Retry-After`
-/// says (in seconds or as a date), so polling survives restarts and may take months. Polls have the
+/// says (in seconds or as a date), so polling survives restarts and may take months. Polls use the
 /// headers, the timeout and the retry policy of the request.
 ///
 /// * The location may be relative.
-/// * A response without `Location` is the result, unless an earlier one had a location: that is
-///   polled again.
+/// * A response without `Location` is the result, unless an earlier response had a location, which
+///   is then polled again.
 /// * If the location is of another origin (scheme, host and port), credentials are not sent there.
 ///
 /// ```
@@ -61,7 +61,7 @@ impl Default for HttpPoll {
 }
 
 impl HttpPoll {
-    /// Polls, which is the default: every 30 seconds unless the server says otherwise.
+    /// Polls every 30 seconds unless the server says otherwise. This is the default.
     pub fn on() -> Self {
         Self::default()
     }
@@ -71,14 +71,14 @@ impl HttpPoll {
         Self { enabled: false, ..Self::default() }
     }
 
-    /// Sets the wait before the next poll where the response has no valid `Retry-After`; by default
-    /// 30 seconds, and at least one.
+    /// Sets the wait before the next poll if the response has no valid `Retry-After`: by default 30
+    /// seconds, and at least 1 second.
     pub fn interval(self, interval: Duration) -> Self {
         Self { interval, ..self }
     }
 
-    /// Waits no longer than this before the next poll, even if the server says so. By default the
-    /// server decides.
+    /// Limits the wait before the next poll, even if the server asks for a longer one. By default
+    /// the server decides.
     pub fn max_interval(self, interval: Duration) -> Self {
         Self { max_interval: Some(interval), ..self }
     }

@@ -74,7 +74,7 @@ pub struct HttpRequest {
     max_redirects: u32,
     #[serde(default = "on")]
     idempotency_key: bool,
-    /// What is wrong with a value that could not be serialized.
+    /// Why a value could not be serialized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     broken: Option<String>,
 }
@@ -96,8 +96,8 @@ fn on() -> bool {
 }
 
 impl HttpRequest {
-    /// A request with this method, in upper case by convention, to an absolute URL. Both are checked
-    /// when it is sent.
+    /// Creates a request with this method, in upper case by convention, to an absolute URL. Both
+    /// are checked when the request is sent.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -116,32 +116,32 @@ impl HttpRequest {
         }
     }
 
-    /// A `GET` request.
+    /// Creates a `GET` request.
     pub fn get(url: impl Into<String>) -> Self {
         Self::new("GET", url)
     }
 
-    /// A `HEAD` request.
+    /// Creates a `HEAD` request.
     pub fn head(url: impl Into<String>) -> Self {
         Self::new("HEAD", url)
     }
 
-    /// A `POST` request.
+    /// Creates a `POST` request.
     pub fn post(url: impl Into<String>) -> Self {
         Self::new("POST", url)
     }
 
-    /// A `PUT` request.
+    /// Creates a `PUT` request.
     pub fn put(url: impl Into<String>) -> Self {
         Self::new("PUT", url)
     }
 
-    /// A `PATCH` request.
+    /// Creates a `PATCH` request.
     pub fn patch(url: impl Into<String>) -> Self {
         Self::new("PATCH", url)
     }
 
-    /// A `DELETE` request.
+    /// Creates a `DELETE` request.
     pub fn delete(url: impl Into<String>) -> Self {
         Self::new("DELETE", url)
     }
@@ -205,7 +205,8 @@ impl HttpRequest {
     }
 
     /// Limits the time of the whole call, including all attempts, polls and the waits between them.
-    /// By default it has no limit. It counts from the call, by the clock of the orchestration.
+    /// By default there is no limit. The time counts from the call, by the clock of the
+    /// orchestration.
     ///
     /// The call fails with [`HttpError::Deadline`](super::HttpError::Deadline) at the deadline, or as
     /// soon as the next poll is due after it.
@@ -226,16 +227,17 @@ impl HttpRequest {
         self
     }
 
-    /// The maximum size of the body of a response, in bytes; by default 1 MiB. A larger one fails the
-    /// call with [`HttpError::TooLarge`](super::HttpError::TooLarge). Responses are part of the
-    /// history, so the hub's [`max_payload`](crate::client::TaskHubBuilder::max_payload) applies, too.
+    /// Sets the maximum size of the body of a response, in bytes; by default 1 MiB. A larger body
+    /// fails the call with [`HttpError::TooLarge`](super::HttpError::TooLarge). Responses are part
+    /// of the history, so the hub's [`max_payload`](crate::client::TaskHubBuilder::max_payload)
+    /// applies, too.
     pub fn max_response(mut self, bytes: u64) -> Self {
         self.max_response = bytes;
         self
     }
 
-    /// The maximum number of redirects that one request follows; by default 10. With 0, a redirect
-    /// is the response. Beyond it, the call fails with
+    /// Sets the maximum number of redirects that one request follows; by default 10. With 0, a
+    /// redirect is the response. If there are more, the call fails with
     /// [`HttpError::TooManyRedirects`](super::HttpError::TooManyRedirects).
     pub fn max_redirects(mut self, count: u32) -> Self {
         self.max_redirects = count;
@@ -249,32 +251,32 @@ impl HttpRequest {
         self
     }
 
-    /// The method.
+    /// Returns the method.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// The URL.
+    /// Returns the URL.
     pub fn url(&self) -> &str {
         &self.uri
     }
 
-    /// The first value of a header field.
+    /// Returns the first value of a header field.
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.all(name).next()
     }
 
-    /// The header fields in order, with names in lower case.
+    /// Returns the header fields in order, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter()
     }
 
-    /// The body as text; empty if there is none, `None` if it is not UTF-8.
+    /// Returns the body as text: empty if there is no body, and `None` if the body is not UTF-8.
     pub fn body_text(&self) -> Option<&str> {
         self.content.text()
     }
 
-    /// The bytes of the body.
+    /// Returns the bytes of the body.
     pub fn body_bytes(&self) -> Cow<'_, [u8]> {
         self.content.bytes()
     }
@@ -316,12 +318,12 @@ impl HttpRequest {
         self.max_redirects
     }
 
-    /// The maximum size of the body of the response, in bytes.
+    /// Returns the maximum size of the body of the response, in bytes.
     pub fn response_limit(&self) -> u64 {
         self.max_response
     }
 
-    /// What is wrong with the request, as far as it can be seen without sending it.
+    /// What is wrong with the request, as far as can be told without sending it.
     pub(super) fn fault(&self) -> Option<String> {
         let content = || "its `contentBase64` is not base64".to_owned();
         self.broken.clone().or_else(|| (!self.content.is_valid()).then(content))

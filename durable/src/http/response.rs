@@ -33,13 +33,13 @@ pub struct HttpResponse {
     headers: Fields,
     #[serde(flatten)]
     content: Content,
-    /// The URL that sent it, behind all redirects.
+    /// The URL that sent the response, after all redirects.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     url: String,
 }
 
 impl HttpResponse {
-    /// A response with this status, without header fields and body.
+    /// Creates a response with this status, without header fields or a body.
     #[must_use]
     pub fn new(status: u16) -> Self {
         let (headers, content) = (Fields::default(), Content::default());
@@ -71,50 +71,50 @@ impl HttpResponse {
         self.with_text(json.to_string()).with_header("content-type", "application/json")
     }
 
-    /// The status code.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
         self.status_code
     }
 
-    /// Whether the status is from 200 to 299.
+    /// Returns `true` if the status is from 200 to 299.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status_code)
     }
 
-    /// The URL that sent the response: that of the last redirect or poll.
+    /// Returns the URL that sent the response: that of the last redirect or poll.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The first value of a header field; its name is compared without regard to case.
+    /// Returns the first value of a header field, whose name is compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.all(name).next()
     }
 
-    /// All values of a header field, in order.
+    /// Returns all values of a header field, in order.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers.all(name)
     }
 
-    /// The header fields in order, with names in lower case.
+    /// Returns the header fields in order, with names in lower case.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter()
     }
 
-    /// The body as text; empty if there is none, `None` if it is not UTF-8.
+    /// Returns the body as text: empty if there is no body, and `None` if the body is not UTF-8.
     pub fn text(&self) -> Option<&str> {
         self.content.text()
     }
 
-    /// The bytes of the body.
+    /// Returns the bytes of the body.
     pub fn bytes(&self) -> Cow<'_, [u8]> {
         self.content.bytes()
     }
 
-    /// The body, read as JSON.
+    /// Reads the body as JSON.
     ///
     /// # Errors
-    /// It is not the JSON of a `T`.
+    /// If the body is not the JSON of a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.bytes())
     }

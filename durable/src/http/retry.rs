@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::millis;
 use crate::retry::{RetryPolicy, RetrySettings};
 
-/// Statuses after which the same request may succeed: the server says so, or is not well.
+/// Statuses after which the same request may succeed: the server says so, or has a problem of its
+/// own.
 const TRANSIENT: [u16; 8] = [408, 425, 429, 500, 502, 503, 504, 507];
 
 /// How a request is retried: as a [`RetryPolicy`], and after which statuses.
@@ -78,22 +79,22 @@ impl HttpRetry {
         }
     }
 
-    /// The same as [`RetryPolicy::backoff_coefficient`].
+    /// Sets the backoff, as [`RetryPolicy::backoff_coefficient`] does.
     pub fn backoff_coefficient(self, coefficient: f64) -> Self {
         Self { backoff_coefficient: coefficient, ..self }
     }
 
-    /// The same as [`RetryPolicy::max_retry_interval`].
+    /// Limits the interval, as [`RetryPolicy::max_retry_interval`] does.
     pub fn max_retry_interval(self, interval: Duration) -> Self {
         Self { max_retry_interval: Some(interval), ..self }
     }
 
-    /// The same as [`RetryPolicy::retry_timeout`].
+    /// Limits the time, as [`RetryPolicy::retry_timeout`] does.
     pub fn retry_timeout(self, timeout: Duration) -> Self {
         Self { retry_timeout: Some(timeout), ..self }
     }
 
-    /// The same as [`RetryPolicy::jitter`].
+    /// Sets the jitter, as [`RetryPolicy::jitter`] does.
     pub fn jitter(self, fraction: f64) -> Self {
         Self { jitter: fraction, ..self }
     }

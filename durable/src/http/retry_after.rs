@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use super::response::HttpResponse;
 
 impl HttpResponse {
-    /// The wait that the header field `Retry-After` requests: its seconds, or the time from `now` until
-    /// its date. A date in the past is a wait of zero. `None` if the response has no valid
-    /// `Retry-After`.
+    /// Returns the wait that the header field `Retry-After` requests: its number of seconds, or the
+    /// time from `now` until its date. A date in the past is a wait of zero. `None` if the response
+    /// has no valid `Retry-After`.
     ///
     /// ```
     /// use std::time::Duration;

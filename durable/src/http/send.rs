@@ -6,13 +6,14 @@ use super::error::HttpError;
 use super::request::HttpRequest;
 use super::response::HttpResponse;
 
-/// Sends requests: in place of the client of this crate, for example to use a proxy or a client
-/// certificate. See [`TaskHubBuilder::http_sender`](crate::client::TaskHubBuilder::http_sender).
+/// A sender of requests that replaces the client of this crate, for example to use a proxy or a
+/// client certificate. See
+/// [`TaskHubBuilder::http_sender`](crate::client::TaskHubBuilder::http_sender).
 ///
-/// It gets each request with all its header fields, including the token, and returns the response as
-/// it is: the caller follows redirects, limits the time and retries. The
+/// The sender gets each request with all its header fields, including the token, and returns the
+/// response unchanged: the caller follows redirects, limits the time and retries. The
 /// [`HttpPolicy`](super::HttpPolicy) has checked the URL, but not the address to which its host
-/// resolves, which is then the sender's duty.
+/// resolves. Checking the address is the sender's duty.
 ///
 /// ```
 /// use durable::http::{HttpError, HttpRequest, HttpResponse, HttpSend};

@@ -9,12 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use crate::activity::ActivityContext;
 use crate::error::Result;
 
-/// Provides the credentials of requests, such as a token that expires.
+/// A source of the credentials of requests, such as a token that expires.
 ///
 /// A request names its source ([`HttpRequest::token_source`](super::HttpRequest::token_source)), and
 /// [`TaskHubBuilder::token_source`](crate::client::TaskHubBuilder::token_source) gives the hub the
-/// source of that name. Each attempt of each request asks the source, in the activity, so a token that
-/// has expired since is no problem. A token is neither stored nor logged.
+/// source of that name. The activity asks the source in each attempt of each request, so a token
+/// may expire between attempts. A token is neither stored nor logged.
 ///
 /// If the source fails, the attempt fails with [`HttpError::Token`](super::HttpError::Token), and a
 /// retry policy may retry it.
@@ -43,12 +43,12 @@ use crate::error::Result;
 /// let hub = TaskHub::builder().in_memory().token_source("cloud", MachineIdentity);
 /// ```
 pub trait TokenSource: Send + Sync + 'static {
-    /// Returns the credentials for one request. `ctx` is that of the built-in activity, with the
-    /// instance that sends the request.
+    /// Returns the credentials for one request. `ctx` is the context of the built-in activity and
+    /// names the instance that sends the request.
     ///
     /// # Errors
-    /// There is no token. A [non-retriable](crate::Error::non_retriable) error is not retried. Its
-    /// text is recorded, so it must not contain a secret.
+    /// If there is no token. A [non-retriable](crate::Error::non_retriable) error is not retried.
+    /// The text of the error is recorded, so it must not contain a secret.
     fn token(&self, ctx: &ActivityContext) -> impl Future<Output = Result<Secret>> + Send;
 }
 
@@ -59,7 +59,7 @@ impl TokenSource for Secret {
     }
 }
 
-/// Credentials: a header field whose value is not shown by `Debug`, and which cannot be serialized.
+/// Credentials: a header field that cannot be serialized and whose value `Debug` does not show.
 ///
 /// ```
 /// use durable::http::Secret;
@@ -73,18 +73,18 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// `Authorization: Bearer <token>`.
+    /// Creates the header field `Authorization: Bearer <token>`.
     pub fn bearer(token: impl fmt::Display) -> Self {
         Self::header("authorization", format!("Bearer {token}"))
     }
 
-    /// `Authorization: Basic <user:password, encoded>`.
+    /// Creates the header field `Authorization: Basic <user:password, encoded>`.
     pub fn basic(user: impl fmt::Display, password: impl fmt::Display) -> Self {
         let encoded = STANDARD.encode(format!("{user}:{password}"));
         Self::header("authorization", format!("Basic {encoded}"))
     }
 
-    /// Any header field, such as `x-functions-key`.
+    /// Creates any header field, such as `x-functions-key`.
     pub fn header(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into() }
     }

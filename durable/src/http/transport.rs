@@ -59,7 +59,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// A server's certificate is checked as the other programs of this system do.
+/// Checks a server's certificate as the other programs of this system do.
 fn trusting_the_system() -> Result<ClientConfig, rustls::Error> {
     let verifier = Arc::new(Verifier::new(provider())?);
     let config =
@@ -133,7 +133,7 @@ fn failure(url: &str, error: &(dyn StdError + 'static)) -> HttpError {
 /// Resolves names to the addresses that the policy allows.
 struct Resolver(Arc<HttpPolicy>);
 
-/// A name has no address but this one, which the policy denies.
+/// The error of a name with no allowed address: the policy denies this one.
 #[derive(Debug)]
 struct Refused(IpAddr);
 

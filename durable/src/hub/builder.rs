@@ -147,17 +147,17 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The maximum number of activities that run at once; by default 100 per core.
+    /// Sets the maximum number of activities that run at once; by default 100 per core.
     pub fn activity_concurrency(mut self, max: usize) -> Self {
         self.options.activity_concurrency = Some(max);
         self
     }
 
-    /// How long an activity may keep running after its call timed out or was cancelled; by default
-    /// 30 seconds. The activity is notified through its [cancellation
+    /// Sets how long an activity may keep running after its call timed out or was cancelled; by
+    /// default 30 seconds. The activity is notified through its [cancellation
     /// token](crate::ActivityContext::cancellation_token).
     ///
-    /// After that it no longer counts towards [`activity_concurrency`](Self::activity_concurrency).
+    /// After that it no longer counts toward [`activity_concurrency`](Self::activity_concurrency).
     /// An async body is dropped at its next `.await`. A blocking body cannot be stopped and
     /// occupies its thread of the runtime until it returns. A shutdown does not cancel activities
     /// in this sense: it [waits](TaskHub::shutdown) for those that are running.
@@ -172,13 +172,13 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The maximum number of entities whose operations run at once; by default 1,000.
+    /// Sets the maximum number of entities whose operations run at once; by default 1,000.
     pub fn entity_concurrency(mut self, max: usize) -> Self {
         self.options.entity_concurrency = Some(max);
         self
     }
 
-    /// The maximum number of instances that stay in memory between their episodes; by default
+    /// Sets the maximum number of instances that stay in memory between their episodes; by default
     /// 10,000. Other instances are replayed from their history at their next episode. The same
     /// number of entities may stay in memory, too.
     pub fn live_instances(mut self, max: usize) -> Self {
@@ -186,22 +186,22 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The approximate number of bytes that all instances in memory may take together; by default
-    /// 256 MiB. Above it, the least recently used ones are evicted, and replayed from their history
-    /// at their next episode.
+    /// Sets the approximate number of bytes that all instances in memory may take together; by
+    /// default 256 MiB. Above it, the least recently used ones are evicted, and replayed from their
+    /// history at their next episode.
     ///
     /// Entities have a budget of the same size.
     ///
     /// The size of an instance is an estimate: its future, its requests, and all inputs, results
     /// and events that it received, as if it kept them all. Each partition has an equal share. An
-    /// instance that exceeds the share alone is replayed at every episode.
+    /// instance that alone exceeds this share is replayed at every episode.
     pub fn live_bytes(mut self, max: usize) -> Self {
         self.options.live_bytes = Some(max);
         self
     }
 
-    /// The maximum number of client requests (starts, events, signals, calls ...) that wait for
-    /// their partitions; by default 16,384. A request counts once per 16 KiB of payload, and at
+    /// Sets the maximum number of client requests (starts, events, signals, calls ...) that wait
+    /// for their partitions; by default 16,384. A request counts once per 16 KiB of payload, and at
     /// least once, so by default all waiting requests together carry at most 256 MiB.
     ///
     /// Above the maximum, clients wait (without blocking a thread) until partitions have accepted
@@ -216,17 +216,17 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The number of partitions of a new hub, each with a thread of its own; by default the
-    /// [number of the store](Store::default_partitions), which is 4 for a folder and 32 for PostgreSQL.
-    /// It cannot be changed later.
+    /// Sets the number of partitions of a new hub, each with its own thread; by default the [number
+    /// of the store](Store::default_partitions), which is 4 for a folder and 32 for PostgreSQL. It
+    /// cannot be changed later.
     pub fn partitions(mut self, count: u16) -> Self {
         self.options.partitions = Some(count);
         self
     }
 
-    /// The name of this process among those that share the hub, for people; by default the name of
-    /// the host, if it is known, and the number of the process. It only has an effect with a store
-    /// that several processes share.
+    /// Sets the name by which people recognize this process among those that share the hub; by
+    /// default the host name, if it is known, and the process id. It only has an effect with a
+    /// store that several processes share.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -237,7 +237,7 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Opens the hub as a client only: this process runs no orchestrations, activities and entities,
+    /// Opens the hub as a client only: this process runs no orchestrations, activities or entities,
     /// and its requests are carried out by the other processes of the hub. It only has an effect
     /// with a store that several processes share.
     ///
@@ -250,8 +250,8 @@ impl TaskHubBuilder {
         self
     }
 
-    /// Which version of an orchestration continues an instance whose own version is not registered.
-    /// By default none does: the instance is suspended until its version is registered.
+    /// Sets which version of an orchestration continues an instance whose own version is not
+    /// registered. By default none does: the instance is suspended until its version is registered.
     pub fn version_match(mut self, strategy: VersionMatch) -> Self {
         self.options.version_match = strategy;
         self
@@ -364,8 +364,8 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The maximum size of an input, result or event, in bytes of JSON; by default 16 MiB. A larger
-    /// one is an error where it is created. A larger failure is
+    /// Sets the maximum size of an input, result or event, in bytes of JSON; by default 16 MiB. A
+    /// larger value causes an error where it is created. A larger failure is
     /// [cut](crate::protocol::FailureDetails#size).
     ///
     /// Independently of this, the total output of one episode is limited to 1 GiB.
@@ -379,21 +379,21 @@ impl TaskHubBuilder {
         self
     }
 
-    /// The maximum size of a custom status, in bytes of JSON; by default 16 KiB.
+    /// Sets the maximum size of a custom status, in bytes of JSON; by default 16 KiB.
     pub fn max_custom_status(mut self, bytes: usize) -> Self {
         self.options.settings.limits.custom_status = bytes;
         self
     }
 
-    /// The maximum number of requests (activities, timers, sub-orchestrations, events sent) of one
-    /// execution, and of signals and starts of one entity operation; by default 1,000,000. Beyond
-    /// it, the execution or operation fails.
+    /// Sets the maximum number of requests (activities, timers, sub-orchestrations, events sent) of
+    /// one execution, and of signals and starts of one entity operation; by default 1,000,000.
+    /// Beyond it, the execution or operation fails.
     pub fn max_actions(mut self, actions: u32) -> Self {
         self.options.settings.limits.actions = actions;
         self
     }
 
-    /// The maximum number of unread external events that an execution buffers; by default
+    /// Sets the maximum number of unread external events that an execution buffers; by default
     /// 1,000,000. Beyond it, the execution fails.
     pub fn max_unread_events(mut self, events: usize) -> Self {
         self.options.settings.limits.unread_events = events;
@@ -401,7 +401,7 @@ impl TaskHubBuilder {
     }
 
     /// Replays every unfinished instance against this program's code before anything runs. If any
-    /// does not fit, opening fails with
+    /// instance does not fit, opening fails with
     /// [`OpenError::IncompatibleInstances`](crate::client::OpenError::IncompatibleInstances), which
     /// lists those instances, and nothing is changed. Use it when a new release starts.
     pub fn verify_on_open(mut self, verify: bool) -> Self {
@@ -416,7 +416,7 @@ impl TaskHubBuilder {
     }
 
     /// Limits where [`ctx.call_http(..)`](crate::OrchestrationContext::call_http) may send requests.
-    /// By default nothing is refused, except that a hub which is served over HTTP refuses internal
+    /// By default nothing is refused, except that a hub that is served over HTTP refuses internal
     /// addresses ([`HttpPolicy::deny_private`]).
     #[cfg(feature = "http")]
     pub fn http_policy(mut self, policy: HttpPolicy) -> Self {

@@ -40,7 +40,7 @@ impl Unreadable {
     }
 }
 
-/// The hub has stopped, or the requested instance or value cannot be read.
+/// The error returned when the hub has stopped, or the requested instance or value cannot be read.
 ///
 /// ```
 /// use durable::client::{HubError, InstanceHandle, InstanceStatus};
@@ -67,7 +67,7 @@ pub enum HubError {
     Store(#[from] StoreError),
     /// The partition of the instance is parked, because some of its stored data cannot be read. The
     /// other partitions continue. The request was not carried out. One exception: an entity operation
-    /// that was already in the queue of its entity is carried out after the partition was retried.
+    /// that was already in the queue of its entity is carried out once the partition is retried.
     #[error(
         "partition {partition} of the task hub is parked: {reason}; repair its stored data, then retry \
          the partition with `TaskHub::retry_partition` or `durable hub retry-partition`"
@@ -116,7 +116,7 @@ pub enum HubError {
     )]
     RuntimeEnded,
     /// A thread of the hub panicked, which stopped the hub. Panics in the program's own functions
-    /// do not do this: it is a bug of this library.
+    /// do not stop the hub, so this is a bug in this library.
     #[error(
         "the task hub stopped because its thread `{thread}` {panic}; nothing acknowledged is lost: \
          report this as a bug in `durable`, and open the hub again"
@@ -158,7 +158,8 @@ impl From<ParkedPartition> for HubError {
     }
 }
 
-/// A backup could not be made. The hub continues, and the incomplete backup is removed.
+/// The error returned when a backup cannot be made. The hub continues, and the incomplete backup is
+/// removed.
 ///
 /// ```
 /// use durable::TaskHub;
@@ -193,7 +194,7 @@ pub enum BackupError {
     Hub(#[from] HubError),
 }
 
-/// An operation on an instance was refused. Nothing has changed.
+/// The error returned when an operation on an instance is refused. Nothing has changed.
 ///
 /// ```
 /// use durable::client::{InstanceHandle, ManageError};
@@ -283,7 +284,7 @@ impl ManageError {
     }
 }
 
-/// An instance could not be started.
+/// The error returned when an instance cannot be started.
 ///
 /// ```
 /// use durable::TaskHub;
@@ -351,7 +352,7 @@ pub enum StartError {
     InvalidInput {
         /// The orchestration.
         name: String,
-        /// Why.
+        /// Why the input is invalid.
         #[source]
         reason: Box<InvalidPayload>,
     },
@@ -361,7 +362,7 @@ pub enum StartError {
     UnreadableInput {
         /// The orchestration.
         name: String,
-        /// Why.
+        /// Why the input cannot be read.
         #[source]
         failure: Box<FailureDetails>,
     },
@@ -370,7 +371,7 @@ pub enum StartError {
     Hub(#[from] HubError),
 }
 
-/// An entity operation was refused or failed.
+/// The error returned when an entity operation is refused or fails.
 ///
 /// ```
 /// use durable::client::EntityError;
@@ -419,7 +420,7 @@ pub enum EntityError<E = Error> {
     Hub(#[from] HubError),
 }
 
-/// An instance has no result.
+/// The error returned when an instance has no result.
 ///
 /// ```
 /// use durable::client::{InstanceHandle, ResultError};

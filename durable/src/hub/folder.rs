@@ -32,8 +32,8 @@ pub(super) fn open(
     }
 }
 
-/// Opens the store. If this process still has the folder open, a hub may have been dropped whose
-/// threads have not ended yet, so this tries again for a while.
+/// Opens the store. If this process still has the folder open, the threads of a dropped hub may not
+/// have ended yet, so this retries for a limited time.
 fn open_store(options: &SledOptions, path: &Path) -> Result<SledStore, StoreError> {
     let begun = clock::stopwatch();
     loop {

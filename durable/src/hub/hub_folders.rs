@@ -1,7 +1,7 @@
 //! The folders that hubs of this process have open.
 //!
-//! Owns the list of them, with which opening tells a folder that is about to be closed, because its
-//! hub was dropped, from one that is in use.
+//! This list distinguishes a folder that is about to be closed, because its hub was dropped, from
+//! one that is in use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn folders() -> MutexGuard<'static, Vec<Arc<Folder>>> {
     FOLDERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The path as another path to the same folder would be.
+/// The path in a form that all paths to the same folder share.
 fn plain(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -116,8 +116,8 @@ pub(crate) struct Start {
     pub(crate) started: Box<ExecutionStarted>,
     /// An existing instance with this id is replaced if it has one of these statuses.
     pub(crate) replaces: Vec<RuntimeStatus>,
-    /// Whether the id was generated for this request, which is sent once. So no instance has it, and
-    /// the store need not be asked.
+    /// Whether the id was generated for this request, which is sent once. So no instance has this
+    /// id, and the store need not be asked.
     pub(crate) is_new_id: bool,
     pub(crate) origin: Origin,
 }

@@ -10,7 +10,7 @@ use super::time::virtual_time::{Busy, VirtualTime};
 use crate::protocol::{InstanceId, PartitionId};
 use crate::store::Epoch;
 
-/// The mailboxes of all partitions. One that this process does not own has none.
+/// The mailboxes of all partitions. A partition that this process does not own has none.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailboxes {
     owned: Arc<[RwLock<Option<Arc<Ownership>>>]>,
@@ -29,9 +29,9 @@ impl Mailboxes {
         Self { owned, is_stopped: Arc::default(), time, admission }
     }
 
-    /// From now on, mail to the partition goes to this owner, unless there is a later one already. The
-    /// other one is told that it has lost the partition, because it would wait for mail forever. If the
-    /// hub has already stopped, the owner is told to stop, too.
+    /// From now on, mail to the partition goes to this owner, unless there is a later owner
+    /// already. The other owner is told that it has lost the partition, because otherwise it would
+    /// wait for mail forever. If the hub has already stopped, the owner is told to stop, too.
     pub(crate) fn open(&self, ownership: &Arc<Ownership>) {
         if let Some(slot) = self.owned.get(usize::from(ownership.partition.0)) {
             let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +58,7 @@ impl Mailboxes {
         }
     }
 
-    /// The partition has another owner now: what carries this ownership is void.
+    /// The partition has another owner now: everything that carries this ownership is void.
     pub(crate) fn lose(&self, ownership: &Ownership) {
         ownership.lose();
         self.close(ownership);

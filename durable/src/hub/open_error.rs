@@ -7,7 +7,7 @@ use crate::protocol::{InstanceId, Suspension};
 use crate::registry::RegistryError;
 use crate::store::{StoreError, in_process};
 
-/// A task hub could not be opened.
+/// The error returned when a task hub cannot be opened.
 ///
 /// ```
 /// use durable::TaskHub;

@@ -212,8 +212,8 @@ fn registry(options: &Options) -> Result<Registry, OpenError> {
     if missing.is_empty() || is_test { Ok(registry) } else { Err(OpenError::MissingState(missing)) }
 }
 
-/// What the store offers transactional activities, which must be what they need. In a test, the activity
-/// itself reports that it is not.
+/// What the store offers to transactional activities; it must match what they need. In a test, the
+/// activity itself reports a mismatch.
 fn transactions(
     store: &dyn Store,
     registry: &Registry,

@@ -1,8 +1,8 @@
-//! The ownership of a partition, as a value: whatever a partition makes carries it.
+//! The ownership of a partition, as a value: everything that a partition produces carries it.
 //!
-//! When the ownership is lost, what carries it is void: writes are not committed, and the results of
-//! activities and batches are not delivered. A later ownership of the same partition by the same
-//! process is another value.
+//! When the ownership is lost, everything that carries it is void: writes are not committed, and
+//! the results of activities and batches are not delivered. A later ownership of the same partition
+//! by the same process is another value.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ impl Ownership {
         (Arc::new(ownership), mail)
     }
 
-    /// Mail to a partition that has stopped is dropped together with its reply channel, which tells
-    /// the sender.
+    /// Sends mail to the partition. If it has stopped, the mail is dropped with its reply channel,
+    /// which tells the sender.
     pub(crate) fn send(&self, delivery: Delivery) {
         let _ = self.mailbox.send(delivery);
     }
@@ -64,7 +64,7 @@ impl Ownership {
         Arc::clone(&self.has_left)
     }
 
-    /// From now on, what carries it is void.
+    /// Voids everything that carries this ownership.
     pub(crate) fn lose(&self) {
         self.is_lost.store(true, Ordering::Release);
     }

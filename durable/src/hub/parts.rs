@@ -40,7 +40,8 @@ use crate::protocol::PartitionId;
 use crate::registry::Registry;
 use crate::store::{Node, PartitionState, Store, chain};
 
-/// The threads of a hub, those that use the store for clients, and what else its start has made.
+/// The threads of a hub, the threads that use the store for clients, and what a custom start
+/// returned.
 pub(crate) type Started<T> = Result<(Threads, StoreThreads, T), OpenError>;
 
 /// The partitions of a hub, claimed but not running.

@@ -80,7 +80,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// With the states that activities use through their context.
+    /// Adds the states that activities use through their context.
     pub(crate) fn with_built_in_states(mut self) -> Self {
         let clock = Clock::new(self.time.clone());
         self.states.insert(Now(Box::new(move || clock.now())));
@@ -116,7 +116,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Passes on what is set in one place and needed in another.
+    /// Passes on settings that are given in one place and needed in another.
     pub(crate) fn complete(&mut self) {
         if let Some(hooks) = &mut self.hooks {
             Arc::make_mut(hooks).properties.clone_from(&self.properties);

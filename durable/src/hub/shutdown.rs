@@ -1,5 +1,5 @@
-//! The progress of a hub's shutdown, and the report of what it gave up. `client/shutdown.rs` has
-//! the rules.
+//! The progress of a hub's shutdown, and the report of the work that it gave up.
+//! `client/shutdown.rs` has the rules.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::protocol::InstanceId;
 /// returned.
 ///
 /// These activities and operations run again when the hub is next opened, because no result was
-/// recorded. The hub's folder stays locked while one of these threads runs.
+/// recorded. The hub's folder stays locked while one of the hub's threads runs.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,13 +33,13 @@ pub struct ShutdownReport {
     pub activities: Vec<(InstanceId, String)>,
     /// The entities whose operations were running.
     pub entities: Vec<String>,
-    /// The hub's threads that were running: for example that of a partition (`durable-3`) whose
-    /// orchestrator does not return, or one that is blocked in the store.
+    /// The hub's threads that were running: for example the thread of a partition (`durable-3`)
+    /// whose orchestrator does not return, or a thread that is blocked in the store.
     pub threads: Vec<String>,
 }
 
 impl ShutdownReport {
-    /// Whether all work had ended.
+    /// Returns `true` if all work had ended.
     pub fn is_complete(&self) -> bool {
         *self == Self::default()
     }

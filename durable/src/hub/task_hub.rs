@@ -95,7 +95,8 @@ pub(super) struct Inner {
     pub(super) clock: Clock,
     pub(super) threads: Threads,
     pub(super) for_clients: StoreThreads,
-    /// What an orderly shutdown removes, so that the next opening knows of it.
+    /// The notes that an orderly shutdown removes, which tells the next opening that it was
+    /// orderly.
     pub(super) notes: OfAttempts,
     /// The other processes, if the store lets several share the hub.
     pub(super) nodes: Option<Arc<Nodes>>,
@@ -169,7 +170,7 @@ impl fmt::Debug for TaskHub {
 }
 
 impl Inner {
-    /// Ends the threads that speak with other nodes.
+    /// Ends the threads that communicate with other nodes.
     pub(super) fn stop_nodes(&self) {
         let Some(nodes) = &self.nodes else { return };
         nodes.stop();

@@ -176,8 +176,8 @@ fn thread_name() -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct StoreThreads {
     pub(crate) reads: Arc<Pool>,
-    /// Send requests to other nodes. They wait as long as the store cannot be written, and no read
-    /// must wait for that.
+    /// The threads that send requests to other nodes. They wait as long as the store cannot be
+    /// written, and reads must not wait for that.
     pub(crate) asks: Arc<Pool>,
 }
 

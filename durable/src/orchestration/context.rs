@@ -57,19 +57,19 @@ impl OrchestrationContext {
         &self.scope
     }
 
-    /// The name of the orchestration.
+    /// Returns the name of the orchestration.
     pub fn name(&self) -> &str {
         self.name
     }
 
-    /// The version with which the instance was started.
+    /// Returns the version with which the instance was started.
     pub fn version(&self) -> Option<&str> {
         self.started.version.as_deref()
     }
 
-    /// How the version with which the instance was started compares with another: as numbers
-    /// between dots if both consist of these, and otherwise as text without regard to case. An
-    /// instance without a version comes before all others.
+    /// Compares the version with which the instance was started to `version`: as numbers separated
+    /// by dots if both have this form, and otherwise as text without regard to case. An instance
+    /// without a version comes before all others.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -91,57 +91,57 @@ impl OrchestrationContext {
         compare_versions(self.version(), Some(version))
     }
 
-    /// The id of the instance.
+    /// Returns the id of the instance.
     pub fn instance_id(&self) -> &InstanceId {
         &self.scope.instance_id
     }
 
-    /// The instance that waits for the result, if this is a sub-orchestration.
+    /// Returns the instance that waits for the result, if this is a sub-orchestration.
     pub fn parent(&self) -> Option<&ParentInstance> {
         self.started.parent.as_ref()
     }
 
-    /// The tags of the instance, including those of its parent.
+    /// Returns the tags of the instance, including those of its parent.
     pub fn tags(&self) -> &Tags {
         &self.started.tags
     }
 
-    /// A property that the hub had when this execution began; see
+    /// Returns a property that the hub had when this execution began; see
     /// [`TaskHubBuilder::property`](crate::client::TaskHubBuilder::property).
     pub fn property(&self, key: &str) -> Option<&str> {
         self.started.properties.get(key).map(String::as_str)
     }
 
-    /// The trace that the instance is part of, if it was started with one.
+    /// Returns the trace that the instance is part of, if it was started with one.
     pub fn trace_context(&self) -> Option<&TraceContext> {
         self.started.trace_context.as_ref()
     }
 
-    /// Which execution of the instance this is, counted from 0: incremented by each
-    /// [`continue_as_new`](Self::continue_as_new).
+    /// Returns the number of the current execution of the instance, counted from 0. Each
+    /// [`continue_as_new`](Self::continue_as_new) increments it.
     pub fn generation(&self) -> u64 {
         self.started.generation
     }
 
-    /// The id of the current execution.
+    /// Returns the id of the current execution.
     pub fn execution_id(&self) -> ExecutionId {
         self.scope.execution_id
     }
 
-    /// The time at which the current episode began. It does not change between two awaits.
+    /// Returns the time at which the current episode began. It does not change between two awaits.
     #[doc(alias = "now")]
     pub fn current_utc_datetime(&self) -> DateTime<Utc> {
         self.scope.clock().to_datetime()
     }
 
-    /// Whether the code that is running is being replayed.
+    /// Returns `true` while the orchestrator is being replayed.
     ///
-    /// Use it for logging. An orchestrator whose decisions depend on it is not deterministic.
+    /// Use this for logging. An orchestrator whose decisions depend on it is not deterministic.
     pub fn is_replaying(&self) -> bool {
         self.scope.is_replaying()
     }
 
-    /// A unique GUID that is the same in every replay.
+    /// Returns a unique GUID that is the same in every replay.
     ///
     /// It is derived as in Durable Functions: version 5, from the instance id, the time of the
     /// episode and a counter. After a continue-as-new the execution id replaces the instance id,
@@ -169,7 +169,7 @@ impl OrchestrationContext {
         Uuid::new_v5(&NAMESPACE, name.as_bytes())
     }
 
-    /// A random number that is the same in every replay.
+    /// Returns a random number that is the same in every replay.
     ///
     /// Use it for a choice, a delay or a sample, but not for secrets: it is derived from ids, which
     /// are not secret.
@@ -179,7 +179,7 @@ impl OrchestrationContext {
         chance::number(high ^ low, self.scope.next_random())
     }
 
-    /// A random number in `0.0..1.0` that is the same in every replay.
+    /// Returns a random number in `0.0..1.0` that is the same in every replay.
     pub fn random_f64(&self) -> f64 {
         chance::fraction(self.random_u64())
     }
@@ -189,7 +189,7 @@ impl OrchestrationContext {
     /// [`continue_as_new`](Self::continue_as_new).
     ///
     /// # Errors
-    /// If the value cannot be serialized or is too large; the previous status stays.
+    /// If the value cannot be serialized or is too large; the previous status then remains.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -231,9 +231,9 @@ impl OrchestrationContext {
         self.scope.set_custom_status(CustomStatus::Cleared);
     }
 
-    /// A durable timer: after a duration, or at a point in time. It survives restarts and may run
-    /// for years. An instance that only waits for a timer needs no memory. Dropping the timer
-    /// cancels it.
+    /// Creates a durable timer that is due after a duration, or at a point in time. It survives
+    /// restarts and may run for years. An instance that only waits for a timer needs no memory.
+    /// Dropping the timer cancels it.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -344,7 +344,7 @@ impl OrchestrationContext {
     }
 
     /// Starts an orchestration by name. The name and the input come from a record, and were checked
-    /// when that was made.
+    /// when the record was made.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     #[track_caller]
     pub(crate) fn start_named(&self, start: NamedStart) {
@@ -356,11 +356,12 @@ impl OrchestrationContext {
         self.scope.request(Box::new(Request { ask, source: Location::caller() }));
     }
 
-    /// Whether to run the new version of code that was changed while instances were running.
+    /// Decides whether to run the new version of code that was changed while instances were
+    /// running.
     ///
-    /// Returns `true`, and records that, in an instance that reaches this point for the first time.
-    /// Returns `false` in an execution that passed this point before the change: there the old code
-    /// must run, to match its history. The condition can be removed when no instance from before
+    /// Returns `true` and records this decision if an instance reaches this point for the first
+    /// time. Returns `false` if the execution passed this point before the change: it must run the
+    /// old code, to match its history. The condition can be removed when no instance from before
     /// the change is left.
     ///
     /// ```

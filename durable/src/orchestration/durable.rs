@@ -14,9 +14,9 @@ use super::Task;
 
 /// A future that an orchestrator may await, because its result is recorded.
 ///
-/// Calls, tasks, timers, external events, the futures of [`join`](crate::join),
-/// [`race`](crate::race) and their like, and `async` blocks and [helpers](macro@crate::helper)
-/// whose own awaits are durable.
+/// Durable futures are calls, tasks, timers, waits for external events, the futures of
+/// [`join`](crate::join), [`race`](crate::race) and the other combinators, and `async` blocks and
+/// [helpers](macro@crate::helper) whose own awaits are durable.
 ///
 /// ```
 /// use std::future::Future;

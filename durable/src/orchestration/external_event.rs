@@ -12,10 +12,10 @@ use crate::error::{Error, TaskFailed, task_error};
 use crate::payload::Codec;
 use crate::protocol::{FailureDetails, Json};
 
-/// The next external event of a name, read as a `T`.
+/// A wait for the next external event with a given name, whose payload is read as a `T`.
 ///
-/// The waits for one name get its events in order: the oldest wait gets the oldest event. Dropping a
-/// wait loses no event; its event goes to the next wait.
+/// The waits for one name receive its events in order: the oldest wait gets the oldest event.
+/// Dropping a wait loses no event: its event goes to the next wait.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -34,7 +34,7 @@ pub struct ExternalEventWait<T> {
     name: String,
     codec: Codec<T>,
     state: State,
-    /// Where the orchestrator waits.
+    /// The place in the source code where the orchestrator waits.
     source: &'static Location<'static>,
 }
 

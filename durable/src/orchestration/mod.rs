@@ -1,7 +1,7 @@
-//! What orchestrators are written with: the context, tasks, timers, external events, and
+//! The building blocks of orchestrators: the context, tasks, timers, external events, and
 //! combinators that wait for several tasks.
 //!
-//! Does not depend on `call/`, `definition.rs` and `entity/`, which build on it.
+//! This module does not depend on `call/`, `definition.rs` or `entity/`, which build on it.
 //!
 //! Read next: `scope/mod.rs` (how a task finds the episode in which it is polled).
 

@@ -93,7 +93,7 @@ pub(crate) struct ChildOptions {
 
 impl Request {
     /// The request with what its recording fixes: the time of a timer, the id of a child, the
-    /// entity of a call. If it is made again, it goes where it went before.
+    /// entity of a call. If the request is made again, it goes to the same target.
     pub(crate) fn recorded_as(mut self: Box<Self>, recorded: &EventKind) -> Box<Self> {
         match &mut self.ask {
             Ask::Timer { fire_at, .. } => {

@@ -120,7 +120,7 @@ impl<'a> InputReader<'a> {
     /// it, are `None`.
     ///
     /// # Errors
-    /// The input has a different number of parameters.
+    /// If the input has a different number of parameters.
     pub fn new(input: &'a Json, count: usize, optional: usize) -> Result<Self, FailureDetails> {
         let values = match count {
             0 => Vec::new(),
@@ -133,7 +133,7 @@ impl<'a> InputReader<'a> {
     /// Reads a parameter that is passed by value or by reference.
     ///
     /// # Errors
-    /// The stored value does not fit the parameter's type.
+    /// If the stored value does not fit the parameter's type.
     pub fn take<T>(&mut self, codec: Codec<T>, name: &str) -> Result<T, FailureDetails> {
         (codec.read)(self.next()).map_err(|error| unreadable(name, &error))
     }
@@ -141,7 +141,7 @@ impl<'a> InputReader<'a> {
     /// Reads a `&[T]` parameter.
     ///
     /// # Errors
-    /// The stored value does not fit the parameter's type.
+    /// If the stored value does not fit the parameter's type.
     pub fn take_vec<T>(&mut self, codec: Codec<T>, name: &str) -> Result<Vec<T>, FailureDetails> {
         let values: Vec<&RawValue> =
             serde_json::from_str(self.next()).map_err(|error| unreadable(name, &error))?;
@@ -152,7 +152,7 @@ impl<'a> InputReader<'a> {
     /// Reads a `&str` parameter.
     ///
     /// # Errors
-    /// The stored value is not a string.
+    /// If the stored value is not a string.
     pub fn take_string(&mut self, name: &str) -> Result<String, FailureDetails> {
         self.take(payload(), name)
     }
@@ -160,7 +160,7 @@ impl<'a> InputReader<'a> {
     /// Reads a `&Path` parameter.
     ///
     /// # Errors
-    /// The stored value is not a path.
+    /// If the stored value is not a path.
     pub fn take_path(&mut self, name: &str) -> Result<PathBuf, FailureDetails> {
         self.take(payload(), name)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// A value that cannot be stored: an input, an event, a state.
+/// The error returned when a value cannot be stored: an input, an event, a state.
 ///
 /// See [`Payload`](crate::Payload) for what JSON cannot hold.
 ///
@@ -21,9 +21,9 @@ pub enum InvalidPayload {
     /// It cannot be written as JSON.
     #[error("{what} has no JSON form")]
     NoJson {
-        /// What it is.
+        /// What the value is.
         what: String,
-        /// Why.
+        /// Why it cannot be written.
         source: Arc<serde_json::Error>,
     },
     /// It was written as JSON that cannot be read again.
@@ -32,17 +32,17 @@ pub enum InvalidPayload {
          infinity, and is read up to 127 levels deep"
     )]
     NotReadable {
-        /// What it is.
+        /// What the value is.
         what: String,
-        /// Its type.
+        /// The type of the value.
         type_name: &'static str,
-        /// Why.
+        /// Why it cannot be read.
         source: Arc<serde_json::Error>,
     },
     /// Its arrays and objects are nested too deeply to be read again.
     #[error("{what} is nested {depth} levels deep; JSON can be read up to {max} levels deep")]
     TooDeep {
-        /// What it is.
+        /// What the value is.
         what: String,
         /// How deep it is.
         depth: usize,
@@ -55,11 +55,11 @@ pub enum InvalidPayload {
          reference, or raise `TaskHub::builder().max_payload(..)`"
     )]
     TooLarge {
-        /// What it is.
+        /// What the value is.
         what: String,
-        /// Its bytes, as JSON.
+        /// Its size as JSON, in bytes.
         size: usize,
-        /// The maximum number.
+        /// The maximum number of bytes.
         max: usize,
     },
 }
@@ -70,8 +70,8 @@ impl InvalidPayload {
         Box::new(Self::NoJson { what: what.into(), source: Arc::new(error) })
     }
 
-    /// The text with its cause, as it is recorded in a history. Replays have to find the same text,
-    /// so it stays as it is.
+    /// The text with its cause, as it is recorded in a history. Replays must find the same text, so
+    /// it must not change.
     pub(crate) fn recorded(&self) -> String {
         match self {
             Self::NoJson { source, .. } => format!("{self}: {source}"),

@@ -1,7 +1,7 @@
 //! A user's values on their way to JSON and back.
 //!
 //! Generated code never bounds a user's type itself: it asks [`Stored`] for a [`Codec`] once per
-//! type, so that a missing derive is one error, in our words, on the type.
+//! type, so that a missing derive causes one error, in our words, on the type.
 //!
 //! Read next: `input.rs` (the parameters of a call), `invalid.rs` (why a value cannot be stored).
 
@@ -33,8 +33,7 @@ use crate::protocol::Json;
 /// * NaN and infinite floats, because JSON writes them as `null`; all other floats round-trip
 ///   exactly;
 /// * values nested more than 127 levels deep, such as a long list of boxes, which `serde_json`
-///   refuses
-///   to read;
+///   refuses to read;
 /// * types whose `Deserialize` does not accept the output of their `Serialize`.
 ///
 /// The inputs that an orchestrator passes on are read by the called function, which then fails with

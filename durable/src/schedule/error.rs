@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::hub::{HubError, ManageError, StartError};
 use crate::protocol::InvalidInstanceId;
 
-/// The schedule is invalid.
+/// The error returned when a schedule is invalid.
 ///
 /// ```
 /// use durable::schedule::{InvalidSchedule, Schedule};
@@ -21,7 +21,7 @@ pub enum InvalidSchedule {
     Cron {
         /// The pattern.
         pattern: String,
-        /// The error in it.
+        /// What is wrong with the pattern.
         reason: String,
     },
     /// The interval is shorter than a second.
@@ -58,7 +58,7 @@ pub enum InvalidSchedule {
     },
 }
 
-/// An operation on a schedule was refused. Nothing has changed.
+/// The error returned when an operation on a schedule is refused. Nothing has changed.
 ///
 /// ```
 /// use durable::TaskHub;

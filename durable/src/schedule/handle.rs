@@ -152,17 +152,17 @@ impl TaskHub {
 }
 
 impl ScheduleHandle {
-    /// The schedule's id.
+    /// Returns the schedule's id.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The instance that drives the schedule.
+    /// Returns the instance that drives the schedule.
     pub fn instance(&self) -> &InstanceHandle {
         &self.instance
     }
 
-    /// A query for the instances that the schedule has started and that still exist.
+    /// Returns a query for the instances that the schedule has started and that still exist.
     pub fn runs(&self) -> InstanceQuery {
         InstanceQuery::new().tag(TAG, &self.id)
     }
@@ -191,7 +191,7 @@ impl ScheduleHandle {
     ///
     /// # Errors
     /// [`ScheduleError::NoSuchSchedule`], [`ScheduleError::Ended`] or [`ScheduleError::Hub`]. A
-    /// full disk does not prevent it.
+    /// full disk does not prevent pausing.
     pub async fn pause(&self) -> Result<(), ScheduleError> {
         self.check_exists().await?;
         let paused = self.instance.raise_to_end_work(&Command::Pause).await;
@@ -209,8 +209,8 @@ impl ScheduleHandle {
     }
 
     /// Replaces the whole recurrence with that of the new [`Schedule`](crate::schedule::Schedule);
-    /// with a [`ScheduledCall`], also what it starts. The schedule stays paused if it is paused,
-    /// and keeps its count of runs. If nothing changes, it also keeps its next tick.
+    /// with a [`ScheduledCall`], also what the schedule starts. The schedule stays paused if it is
+    /// paused, and keeps its count of runs. If nothing changes, it also keeps its next tick.
     ///
     /// ```
     /// use durable::schedule::{Schedule, ScheduleError, ScheduleHandle};

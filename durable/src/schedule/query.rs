@@ -45,7 +45,7 @@ pub struct ScheduleDescription {
     pub instance_id_prefix: Option<String>,
     /// The orchestration that it starts.
     pub orchestration: String,
-    /// Its version.
+    /// The version of the orchestration.
     pub version: Option<String>,
     /// The input.
     pub input: Json,
@@ -65,8 +65,8 @@ pub struct ScheduleDescription {
 }
 
 impl ScheduleDescription {
-    /// The next `count` ticks, beginning with [`next_run_at`](Self::next_run_at): fewer if it ends
-    /// before, none while it is paused.
+    /// Returns the next `count` ticks, beginning with [`next_run_at`](Self::next_run_at): fewer if
+    /// the schedule ends before, none while it is paused.
     pub fn next_runs(&self, count: usize) -> Vec<DateTime<Utc>> {
         let Some(first) = self.next_run_at else { return Vec::new() };
         let plan = Plan {
@@ -92,7 +92,7 @@ fn micros_if_set<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S
     time.map(Timestamp::new).serialize(to)
 }
 
-/// Selects schedules: those that match all conditions.
+/// A query for the schedules that match all conditions.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -121,23 +121,23 @@ impl ScheduleQuery {
         Self::default()
     }
 
-    /// Only schedules whose id begins with this prefix.
+    /// Finds only schedules whose id begins with this prefix.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         Self { id_prefix: prefix.into(), ..self }
     }
 
-    /// Only schedules with this status. If called several times, any of the statuses matches.
+    /// Finds only schedules with this status. If called several times, any of the statuses matches.
     pub fn status(mut self, status: ScheduleStatus) -> Self {
         self.statuses.push(status);
         self
     }
 
-    /// The maximum number of schedules on a page; by default 100.
+    /// Sets the maximum number of schedules on a page; by default 100.
     pub fn page_size(self, schedules: usize) -> Self {
         Self { paging: self.paging.with_size(schedules), ..self }
     }
 
-    /// Only schedules after this position: the [`next`](Page::next) of the previous page.
+    /// Finds only schedules after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }

@@ -193,7 +193,7 @@ impl Schedule {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidSchedule::Cron`], which says what is wrong with the pattern.
+    /// [`InvalidSchedule::Cron`] if the pattern is invalid; the error says what is wrong with it.
     pub fn cron(pattern: impl Into<String>) -> Result<Self, InvalidSchedule> {
         let pattern = pattern.into();
         match cron::check(&pattern) {
@@ -224,8 +224,8 @@ impl Schedule {
         self.with(|plan| plan.end_at = Some(Timestamp::new(time).to_datetime()))
     }
 
-    /// If ticks were missed, because the process was down or the start lies in the past, runs the
-    /// last of them at once. Off by default.
+    /// Runs the last missed tick at once if ticks were missed, because the process was down or the
+    /// start lies in the past. Off by default.
     pub fn start_immediately_if_late(self, start: bool) -> Self {
         self.with(|plan| plan.start_immediately_if_late = start)
     }

@@ -11,8 +11,8 @@ use crate::hub::work::running::RunningActivity;
 use crate::store::Usage;
 
 impl TaskHub {
-    /// The time by the hub's clock, which is that of the machine; in a `TestHub` (feature `testing`), the
-    /// virtual time.
+    /// Returns the time by the hub's clock, which is the machine's; in a `TestHub` (feature
+    /// `testing`), returns the virtual time.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -28,8 +28,8 @@ impl TaskHub {
         self.now().to_datetime()
     }
 
-    /// The number of partitions into which the hub divides its instances, fixed when its store was
-    /// created.
+    /// Returns the number of partitions into which the hub divides its instances, which was fixed
+    /// when its store was created.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -45,9 +45,9 @@ impl TaskHub {
         self.inner.mailboxes.count()
     }
 
-    /// How long the last commits of this process took, from the call of the store to its answer;
-    /// `None` before the first one. Each step of an orchestration waits for one commit. Metrics
-    /// (feature `metrics`) count all commits as `durable_commit_seconds`.
+    /// Returns how long the last commits of this process took, from the call of the store to its
+    /// answer; `None` before the first commit. Each step of an orchestration waits for one commit.
+    /// Metrics (feature `metrics`) count all commits as `durable_commit_seconds`.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -67,9 +67,9 @@ impl TaskHub {
         self.inner.commit_times.latency()
     }
 
-    /// The activities that are running in this process, longest-running first. Activities that wait
-    /// for a free slot (`activity_concurrency`, `max_concurrent`) or for a retry are not included,
-    /// and neither are those that were cancelled and have not ended yet.
+    /// Returns the activities that are running in this process, longest-running first. Activities
+    /// that wait for a free slot (`activity_concurrency`, `max_concurrent`) or for a retry are not
+    /// included, nor are activities that were cancelled and have not ended yet.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -88,9 +88,9 @@ impl TaskHub {
         self.inner.activities.describe_running()
     }
 
-    /// The number of activities that wait for a free slot in this process, by name: as many as
-    /// [`activity_concurrency`](Self::activity_concurrency) are running, or as many of this activity
-    /// as its `max_concurrent` permits.
+    /// Returns the number of activities that wait for a free slot in this process, by name: they
+    /// wait while [`activity_concurrency`](Self::activity_concurrency) activities are running, or
+    /// as many of the same activity as its `max_concurrent` permits.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -108,13 +108,13 @@ impl TaskHub {
         self.inner.activities.count_waiting()
     }
 
-    /// The most activities that run at once in this process; see
+    /// Returns the maximum number of activities that run at once in this process; see
     /// [`TaskHubBuilder::activity_concurrency`](crate::client::TaskHubBuilder::activity_concurrency).
     pub fn activity_concurrency(&self) -> usize {
         self.inner.activities.concurrency()
     }
 
-    /// The disk and memory usage of the hub's store.
+    /// Returns the disk and memory usage of the hub's store.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -129,7 +129,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// The hub was shut down, or its store failed.
+    /// If the hub was shut down, or its store failed.
     pub async fn usage(&self) -> Result<Usage, HubError> {
         self.read(|store| Ok(store.usage())).await
     }

@@ -26,13 +26,14 @@ const READ_AT_ONCE: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InstanceCounts {
-    /// All of them.
+    /// The number of all matching instances.
     pub total: u64,
-    /// Those of each status that occurs.
+    /// The number of instances with each status that occurs.
     pub by_status: BTreeMap<RuntimeStatus, u64>,
-    /// Those of each orchestration that occurs, by its name.
+    /// The number of instances of each orchestration that occurs, by its name.
     pub by_name: BTreeMap<String, u64>,
-    /// Those of each value of a tag, if [`TaskHub::counts_by_tag`] was asked for one.
+    /// The number of instances with each value of a tag, if [`TaskHub::counts_by_tag`] counted
+    /// them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_tag: BTreeMap<String, u64>,
     /// The number of instances that were read, matching or not.
@@ -55,8 +56,8 @@ impl InstanceCounts {
 }
 
 impl TaskHub {
-    /// Counts the matching instances by status and by name, in one search. It reads every instance
-    /// whose id has the query's prefix, or as many as
+    /// Counts the matching instances by status and by name, in one search. This reads every
+    /// instance whose id has the query's prefix, or as many as
     /// [`max_scanned`](InstanceQuery::max_scanned) allows.
     ///
     /// ```standalone_crate

@@ -33,8 +33,8 @@ impl InstanceHandle {
     }
 
     /// Returns the status of the instance with its input, output and failure.
-    /// [`InstanceQuery::with_values`](crate::client::InstanceQuery::with_values) returns those of many
-    /// instances.
+    /// [`InstanceQuery::with_values`](crate::client::InstanceQuery::with_values) returns the same
+    /// for many instances.
     ///
     /// ```
     /// use durable::client::InstanceHandle;
@@ -68,7 +68,8 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// The same as [`status`](Self::status); or [`HubError::Unreadable`] if it is not a `T`.
+    /// The same as [`status`](Self::status); or [`HubError::Unreadable`] if the custom status is
+    /// not a `T`.
     #[doc(alias = "query")]
     #[doc(alias = "progress")]
     pub async fn custom_status<T: Payload>(&self) -> Result<Option<T>, HubError> {

@@ -25,7 +25,7 @@ pub struct LifecycleEvents {
     receiver: broadcast::Receiver<LifecycleEvent>,
 }
 
-/// Why no event could be received.
+/// The error returned when no event can be received.
 ///
 /// ```
 /// use durable::client::LifecycleError;
@@ -54,8 +54,8 @@ impl TaskHub {
     /// Subscribes to the events of all instances of this hub. An event is delivered once it is
     /// durable.
     ///
-    /// Use it for a dashboard or for notifications. It is not a queue: events without a subscriber
-    /// are dropped. For work that must not be lost, use
+    /// Use the subscription for a dashboard or for notifications. It is not a queue: events without
+    /// a subscriber are dropped. For work that must not be lost, use
     /// [`on_lifecycle`](crate::client::TaskHubBuilder::on_lifecycle).
     ///
     /// ```standalone_crate

@@ -1,8 +1,8 @@
 //! Following the history of an instance: what is recorded, then what is committed.
 //!
 //! Rules:
-//! 1. A follower reads the store; its partition only tells it, through a channel, that an episode is
-//!    durable. So a slow follower misses nothing, and no event is kept in memory for it.
+//! 1. A follower reads the store; the partition only notifies it, through a channel, that an
+//!    episode is durable. So a slow follower misses nothing, and no event is kept in memory for it.
 //! 2. A follower subscribes once it has read everything, and then reads again before it waits. So no
 //!    commit between the two is missed.
 //! 3. The channel of an instance is closed when the instance ends and when the hub stops. The follower
@@ -51,7 +51,7 @@ pub struct FollowedEvent {
 }
 
 impl FollowedEvent {
-    /// The position after this event, from which to continue.
+    /// Returns the position after this event, from which to continue.
     pub fn position(&self) -> HistoryPosition {
         HistoryPosition::after(self.execution_id, self.index, &self.event)
     }
@@ -59,8 +59,8 @@ impl FollowedEvent {
 
 /// The events of an instance, recorded and new; created by [`InstanceHandle::follow_history`].
 ///
-/// It implements [`Stream`] of the crate `futures-core`, with `Result`s as items. It ends after an
-/// error.
+/// This implements [`Stream`] of the crate `futures-core`, with `Result`s as items. The stream ends
+/// after an error.
 ///
 /// ```
 /// use durable::client::{HistoryStream, HubError};
@@ -88,7 +88,7 @@ enum State {
 
 type Reading = Pin<Box<dyn Future<Output = (Box<Follower>, Result<Found, HubError>)> + Send>>;
 
-/// Reads the events behind a position.
+/// Reads the events after a position.
 struct Follower {
     instance: InstanceHandle,
     position: HistoryPosition,
@@ -96,7 +96,7 @@ struct Follower {
     episodes: Option<watch::Receiver<()>>,
 }
 
-/// What the store has behind a position.
+/// What the store has after a position.
 struct Found {
     status: InstanceStatus,
     events: Vec<FollowedEvent>,
@@ -119,12 +119,12 @@ impl InstanceHandle {
     ///
     /// # A history that is replaced
     /// The events of each history have indices from 0. **An event with the index 0 begins a history:
-    /// discard what was returned before.** It happens when the instance
+    /// discard what was returned before.** This happens when the instance
     ///
     /// - continues as new, or another instance is started under its id: the event has another
     ///   `execution_id`. Events of the earlier history that had not been returned yet are gone;
-    /// - is rewound, and that removed events before the position: the same execution has another
-    ///   history, which is returned from its beginning.
+    /// - is rewound, and the rewind removes events before the position: the same execution then has
+    ///   another history, which is returned from its beginning.
     ///
     /// The stream of an instance that has ended does not continue if the instance is rewound or
     /// restarted: follow it again. If the instance is purged before its last event was returned,
@@ -170,7 +170,7 @@ impl InstanceHandle {
 }
 
 impl HistoryStream {
-    /// Waits for the next event; `None` if the instance has ended and all were returned.
+    /// Waits for the next event; `None` if the instance has ended and all events were returned.
     ///
     /// This is cancel-safe: dropping the future loses no event.
     ///
@@ -192,8 +192,8 @@ impl HistoryStream {
         Ok(events)
     }
 
-    /// The status of the instance when the last events were read; after the end of the stream, the
-    /// status with which the instance ended. `None` before the first event.
+    /// Returns the status of the instance when the last events were read; after the end of the
+    /// stream, the status with which the instance ended. `None` before the first event.
     pub fn last_status(&self) -> Option<&InstanceStatus> {
         self.status.as_ref()
     }
@@ -232,7 +232,7 @@ impl Follower {
         (self, found)
     }
 
-    /// Waits until there are events behind the position, or the instance has ended.
+    /// Waits until there are events after the position, or the instance has ended.
     async fn wait(&mut self) -> Result<Found, HubError> {
         loop {
             let found = self.read().await?;

@@ -167,8 +167,9 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::InvalidInstanceId`]; [`HubError::OtherOrchestration`] if it is an instance of
-    /// another orchestration; or the hub was shut down, or its store failed.
+    /// [`HubError::InvalidInstanceId`] if the id is invalid; [`HubError::OtherOrchestration`] if
+    /// the instance belongs to another orchestration; another error if the hub was shut down, or
+    /// its store failed.
     pub fn find_instance<O: Orchestrator>(
         &self,
         instance_id: impl AsRef<str>,

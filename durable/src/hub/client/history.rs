@@ -46,8 +46,8 @@ pub struct HistoryPage {
 ///
 /// The position after an event is [`FollowedEvent::position`](crate::client::FollowedEvent::position).
 /// It names the event's execution and contains a checksum of the event, so that a position in a history
-/// that has been replaced since is recognized. A plain number is the event with this index, counted from
-/// 0, in the current execution.
+/// that has been replaced since is recognized. A plain number stands for the event with this index,
+/// counted from 0, in the current execution.
 ///
 /// It can be handed to a remote client and back as text or in JSON. The text begins with the index of
 /// the next event.
@@ -69,7 +69,7 @@ pub struct HistoryPosition {
     after: Option<(ExecutionId, u32)>,
 }
 
-/// The text is not a [`HistoryPosition`].
+/// The error returned when a text is not a [`HistoryPosition`].
 ///
 /// ```
 /// use durable::client::{HistoryPosition, InvalidHistoryPosition};
@@ -90,14 +90,14 @@ impl HistoryPosition {
         Self { index: index + 1, after: Some((execution, checksum(event))) }
     }
 
-    /// The index of the next event.
+    /// Returns the index of the next event.
     pub fn index(&self) -> u64 {
         self.index
     }
 
-    /// Reads at most `limit` events of the record's execution from this position on; all of them from
-    /// the beginning if the position is in a history that has been replaced. Returns the index of the
-    /// first event with them.
+    /// Reads at most `limit` events of the record's execution from this position on, or from the
+    /// beginning if the position is in a history that has been replaced. Also returns the index of
+    /// the first event.
     pub(super) fn read(
         &self,
         store: &dyn Store,
@@ -220,10 +220,9 @@ impl InstanceHandle {
         self.read_history_page(move |length| from..until.min(length.max(from))).await
     }
 
-    /// Like [`history_page`](Self::history_page), but returns the events before the event of this
-    /// index: the last `limit` of them, in the order of the history. `u64::MAX` stands for the end
-    /// of the history. The page before a page is that before its [`from`](HistoryPage::from),
-    /// unless that is 0.
+    /// Like [`history_page`](Self::history_page), but returns the last `limit` events before this
+    /// index, in the order of the history. `u64::MAX` stands for the end of the history. To get the
+    /// page before a page, pass its [`from`](HistoryPage::from), unless that is 0.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;

@@ -47,7 +47,7 @@ pub struct InstanceHandle {
 }
 
 impl InstanceHandle {
-    /// The instance's id.
+    /// Returns the instance's id.
     #[doc(alias = "id")]
     pub fn instance_id(&self) -> &InstanceId {
         &self.instance_id
@@ -191,9 +191,9 @@ impl InstanceHandle {
     }
 
     /// Suspends the instance. Events and results that arrive are recorded, and running activities
-    /// finish, but the orchestrator does not run until it is [resumed](Self::resume). Failed
-    /// attempts are also handled then, by their [retry policy](crate::RetryPolicy) and as of the
-    /// time of the failure.
+    /// finish, but the orchestrator does not run until the instance is [resumed](Self::resume).
+    /// Failed attempts are also handled then, by their [retry policy](crate::RetryPolicy) and as of
+    /// the time of the failure.
     ///
     /// ```
     /// use durable::client::{InstanceHandle, ManageError};
@@ -312,8 +312,8 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if it is running or
-    /// the disk is nearly full.
+    /// [`HubError::NoSuchInstance`]; [`ManageError::Start`] if the instance is running or the disk
+    /// is nearly full.
     pub async fn restart(&self) -> Result<(), ManageError> {
         let request = self.request_again(self.instance_id.clone()).await?;
         let started = self.hub.request_start(request).await;

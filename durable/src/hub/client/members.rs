@@ -6,8 +6,8 @@ use crate::protocol::PartitionId;
 use crate::store::{Cluster, Member, Members, Node, Store, StoreError};
 
 impl TaskHub {
-    /// The processes that share the hub, and the partitions that each of them owns. A hub whose store
-    /// belongs to one process has that one.
+    /// Returns the processes that share the hub, and the partitions that each of them owns. If the
+    /// store belongs to one process, that process is the only one.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -37,8 +37,8 @@ impl TaskHub {
         .await
     }
 
-    /// Lets a process own a [parked](Members::parked) partition again. Returns whether it was
-    /// parked. If its stored data still cannot be read, it is parked again.
+    /// Lets a process own a [parked](Members::parked) partition again. Returns whether the
+    /// partition was parked. If its stored data still cannot be read, it is parked again.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -66,10 +66,10 @@ impl TaskHub {
         Ok(was_parked)
     }
 
-    /// Names the process that should own a partition, by its
-    /// [name](crate::client::TaskHubBuilder::node_name), or none. The partition moves to that process
-    /// and stays with it. While no process of this name takes part, the partition is treated like the
-    /// others. [`Members::pinned`] shows it.
+    /// Pins a partition to the process with this [name](crate::client::TaskHubBuilder::node_name),
+    /// or unpins it. A pinned partition moves to that process and stays with it. While no process
+    /// has this name, the partition is treated like the others. [`Members::pinned`] lists the
+    /// pinned partitions.
     ///
     /// ```standalone_crate
     /// # use durable::prelude::*;
@@ -90,7 +90,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::NotShared`]; or the hub was shut down, or its store failed.
+    /// [`HubError::NotShared`] if the hub belongs to one process; another error if the hub was shut
+    /// down, or its store failed.
     pub async fn pin_partition(
         &self,
         partition: PartitionId,
@@ -101,11 +102,12 @@ impl TaskHub {
     }
 
     /// Freezes a partition for a reason, or unfreezes it. A frozen partition stays with its owner, and no
-    /// process takes it over, even if its owner ends: its instances then pause. [`Members::frozen`] shows
-    /// it.
+    /// process takes it over, even if its owner ends: its instances then pause. [`Members::frozen`]
+    /// lists the frozen partitions.
     ///
     /// # Errors
-    /// [`HubError::NotShared`]; or the hub was shut down, or its store failed.
+    /// [`HubError::NotShared`] if the hub belongs to one process; another error if the hub was shut
+    /// down, or its store failed.
     pub async fn freeze_partition(
         &self,
         partition: PartitionId,

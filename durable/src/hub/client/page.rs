@@ -124,7 +124,7 @@ impl<T> Page<T> {
 }
 
 /// The start position of a page. It is a position in the order of the query, so it stays valid across
-/// restarts, insertions and removals. It belongs to queries in the same order.
+/// restarts, insertions and removals. It can be passed only to queries in the same order.
 ///
 /// It can be handed to a remote client and back as text or in JSON:
 ///
@@ -145,11 +145,11 @@ pub(crate) enum Position {
     Creation(Creation),
 }
 
-/// Separates the microseconds of a creation from its id. An instance id contains none, and the id of
-/// an entity does not begin with a digit.
+/// Separates the microseconds of a creation from its id. An instance id does not contain it, and
+/// the id of an entity does not begin with a digit.
 const AFTER_MICROS: char = '/';
 
-/// The text is not a [`PageToken`].
+/// The error returned when a text is not a [`PageToken`].
 ///
 /// ```
 /// use durable::client::{InvalidPageToken, PageToken};

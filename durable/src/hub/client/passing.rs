@@ -44,7 +44,7 @@ impl TaskHub {
         }
     }
 
-    /// As [`passing_time`](Self::passing_time), for any future.
+    /// Like [`passing_time`](Self::passing_time), but for any future.
     pub(crate) async fn passing<T>(&self, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
         let Some(time) = &self.inner.time else { return answer.await };

@@ -34,13 +34,13 @@ use crate::protocol::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PendingWork {
-    /// The status of the instance. An instance that is suspended does not continue for that reason.
+    /// The status of the instance. If the instance is suspended, that is why it does not continue.
     pub status: InstanceStatus,
-    /// The calls, timers and lock requests that have no result, in the order of their requests. A
-    /// task that the orchestrator has dropped is not among them.
+    /// The calls, timers and lock requests that have no result, in the order of their requests.
+    /// Tasks that the orchestrator has dropped are not listed.
     pub tasks: Vec<PendingTask>,
     /// The names of the external events that it waits for, in lower case because names are compared
-    /// without regard to case. A name that is waited for several times occurs several times.
+    /// without regard to case. A name is listed once for each wait.
     pub awaited_events: Vec<String>,
     /// The waits for these events, in the same order.
     pub event_waits: Vec<EventWait>,
@@ -64,8 +64,8 @@ impl InstanceHandle {
     /// with their attempts, timers, events, sub-orchestrations, entities and locks, each with its
     /// source location.
     ///
-    /// The answer comes from the replayed orchestrator, which is replayed if the instance is not in
-    /// memory. It is empty if the instance has ended or is
+    /// The answer comes from the orchestrator, which is replayed if the instance is not in memory.
+    /// The answer is empty if the instance has ended or is
     /// [pending](crate::RuntimeStatus::Pending), or if its code does not fit its history.
     ///
     /// ```standalone_crate

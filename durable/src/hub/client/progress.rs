@@ -90,7 +90,7 @@ impl InstanceHandle {
     }
 
     /// Waits for a custom status for which `is_wanted` returns `true`, beginning with the current
-    /// one, and returns it. `None` if the instance ends first.
+    /// one. Returns that status, or `None` if the instance ends first.
     ///
     /// To limit the wait, use [`TaskHub::timeout`].
     ///
@@ -116,7 +116,7 @@ impl InstanceHandle {
     /// ```
     ///
     /// # Errors
-    /// If the instance does not exist; [`HubError::Unreadable`] if a status is not a `T`; or the
+    /// If the instance does not exist; [`HubError::Unreadable`] if a status is not a `T`; or if the
     /// hub stops first.
     pub async fn wait_for_custom_status<T: Payload>(
         &self,
@@ -133,15 +133,15 @@ impl InstanceHandle {
 }
 
 impl<T: Payload> CustomStatusWatch<T> {
-    /// Waits for the next custom status; `None` when the instance has ended and all were returned.
-    /// Clearing the custom status is not reported.
+    /// Waits for the next custom status; `None` when the instance has ended and all statuses were
+    /// returned. Clearing the custom status is not reported.
     ///
     /// This is cancel-safe: dropping the future loses no status. The last 64 statuses are buffered;
-    /// a slower watch misses older ones.
+    /// a slower watch misses older statuses.
     ///
     /// # Errors
-    /// [`HubError::Unreadable`] if the status is not a `T`, after which the watch can be used
-    /// further; or the hub has stopped.
+    /// [`HubError::Unreadable`] if the status is not a `T`, after which the watch can still be
+    /// used; another error if the hub has stopped.
     pub async fn next(&mut self) -> Result<Option<T>, HubError> {
         if let Some(first) = self.first.take() {
             return self.instance.read_custom_status(&first).map(Some);
@@ -180,7 +180,7 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// The time is up. The future is dropped; an instance that it waited for continues.
+    /// If the time is up. The future is then dropped; an instance that it waited for continues.
     pub async fn timeout<F: IntoFuture>(
         &self,
         limit: Duration,

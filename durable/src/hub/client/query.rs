@@ -24,7 +24,7 @@ pub(crate) const SCHEDULE_IDS: &str = "durable.schedule:";
 /// The number of instances that are purged together.
 const PURGED_AT_ONCE: usize = 1000;
 
-/// Selects instances: those that match all conditions.
+/// A query for the instances that match all conditions.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -72,7 +72,8 @@ impl InstanceQuery {
     /// Selects all instances of your orchestrations.
     ///
     /// The instances of the library's own orchestrations are left out, unless
-    /// [`include_internal`](Self::include_internal) is set or [`name`](Self::name) is theirs:
+    /// [`include_internal`](Self::include_internal) is set or [`name`](Self::name) names one of
+    /// these:
     ///
     /// | name | the instance |
     /// |---|---|
@@ -97,13 +98,13 @@ impl InstanceQuery {
         self.with(|filter| filter.not_names.retain(|name| name != SCHEDULE))
     }
 
-    /// Only instances of the orchestration `O`.
+    /// Finds only instances of the orchestration `O`.
     pub fn of<O: Orchestrator>(self) -> Self {
         self.name(O::ENTRY.name)
     }
 
-    /// Only instances of the orchestration with this name, which may be one of the library itself, such
-    /// as `durable.Schedule`.
+    /// Finds only instances of the orchestration with this name, which may be one of the library
+    /// itself, such as `durable.Schedule`.
     pub fn name(self, name: impl Into<String>) -> Self {
         let name = name.into();
         self.with(|filter| {
@@ -112,33 +113,33 @@ impl InstanceQuery {
         })
     }
 
-    /// Only instances with this status. If called several times, any of the statuses matches.
+    /// Finds only instances with this status. If called several times, any of the statuses matches.
     pub fn status(self, status: RuntimeStatus) -> Self {
         self.with(|filter| filter.statuses.push(status))
     }
 
-    /// Only instances created at this time or later.
+    /// Finds only instances created at this time or later.
     pub fn created_from(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.created_from = Some(Timestamp::new(time)))
     }
 
-    /// Only instances created before this time.
+    /// Finds only instances created before this time.
     pub fn created_to(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.created_to = Some(Timestamp::new(time)))
     }
 
-    /// Only instances that ended at this time or later.
+    /// Finds only instances that ended at this time or later.
     pub fn ended_from(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.ended_from = Some(Timestamp::new(time)))
     }
 
-    /// Only instances that ended before this time.
+    /// Finds only instances that ended before this time.
     pub fn ended_to(self, time: DateTime<Utc>) -> Self {
         self.with(|filter| filter.ended_to = Some(Timestamp::new(time)))
     }
 
-    /// Only instances whose id begins with this prefix. The prefix `durable.schedule:` finds the
-    /// instances that drive schedules.
+    /// Finds only instances whose id begins with this prefix. The prefix `durable.schedule:` finds
+    /// the instances that drive schedules.
     pub fn id_prefix(self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         self.with(|filter| {
@@ -149,13 +150,13 @@ impl InstanceQuery {
         })
     }
 
-    /// Only instances with this tag. If called several times, all of the tags must match.
+    /// Finds only instances with this tag. If called several times, all of the tags must match.
     pub fn tag(self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|filter| drop(filter.tags.insert(key.into(), value.into())))
     }
 
-    /// Only instances with exactly this custom status. If it cannot be serialized, no instance
-    /// matches.
+    /// Finds only instances with exactly this custom status. If `status` cannot be serialized, no
+    /// instance matches.
     pub fn custom_status(self, status: &(impl Serialize + ?Sized)) -> Self {
         match serde_json::to_string(status) {
             Ok(json) => self.custom_status_json(Json::trusted(json)),
@@ -163,16 +164,16 @@ impl InstanceQuery {
         }
     }
 
-    /// Only instances with exactly this custom status, including the order of its fields.
+    /// Finds only instances with exactly this custom status, including the order of its fields.
     pub fn custom_status_json(self, status: Json) -> Self {
         self.with(|filter| filter.custom_status = Some(status))
     }
 
-    /// Only failed instances with this text in the message of their failure or of one of its
+    /// Finds only failed instances with this text in the message of their failure or of one of its
     /// causes; the comparison is case-sensitive.
     ///
-    /// A failure is in the history of its instance. So the end of the history is read of each failed
-    /// instance that meets the other conditions; [`max_scanned`](Self::max_scanned) bounds how many
+    /// This reads the end of the history of each failed instance that meets the other conditions,
+    /// because the failure is stored there; [`max_scanned`](Self::max_scanned) bounds how many
     /// instances are read for a page.
     ///
     /// ```standalone_crate
@@ -197,9 +198,9 @@ impl InstanceQuery {
         self.failed_with(|failure| failure.text = Some(text.into()))
     }
 
-    /// Only failed instances whose failure, or one of its causes, has this
+    /// Finds only failed instances whose failure, or one of its causes, has this
     /// [`error_type`](crate::protocol::FailureDetails::error_type), such as `shop::CardDeclined`.
-    /// It reads as much as [`failure_contains`](Self::failure_contains).
+    /// This reads as much as [`failure_contains`](Self::failure_contains).
     pub fn failure_type(self, error_type: impl Into<String>) -> Self {
         self.failed_with(|failure| failure.error_type = Some(error_type.into()))
     }
@@ -242,21 +243,21 @@ impl InstanceQuery {
         Self { order: Some(CreationOrder::OldestFirst), ..self }
     }
 
-    /// The maximum number of instances on a page; by default 100.
+    /// Sets the maximum number of instances on a page; by default 100.
     pub fn page_size(self, instances: usize) -> Self {
         Self { paging: self.paging.with_size(instances), ..self }
     }
 
-    /// The maximum number of instances to read for a page, matching or not; at least 1. A page that
-    /// reaches this number is short, or empty, and its [`next`](Page::next) continues the search.
-    /// The time of a request is therefore bounded, even if few instances match. By default, the
-    /// store decides.
+    /// Sets the maximum number of instances to read for a page, matching or not; at least 1. A page
+    /// that reaches this number is short, or empty, and its [`next`](Page::next) continues the
+    /// search. The time of a request is therefore bounded, even if few instances match. By default,
+    /// the store decides.
     pub fn max_scanned(self, instances: usize) -> Self {
         Self { paging: self.paging.scanning(instances), ..self }
     }
 
-    /// Only instances after this position: the [`next`](Page::next) of the previous page, or an
-    /// instance. In an order by creation, an instance that no longer exists has no position, so
+    /// Finds only instances after this position: the [`next`](Page::next) of the previous page, or
+    /// an instance. In an order by creation, an instance that no longer exists has no position, so
     /// nothing is found after it; the `next` of a page in this order remains valid.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
@@ -361,7 +362,7 @@ impl TaskHub {
 
     /// Removes the matching instances that have ended; returns the number of removed instances.
     ///
-    /// Many are removed at once, so that they share a commit.
+    /// Instances are removed in groups, each of which shares a commit.
     ///
     /// ```
     /// # use durable::TaskHub;

@@ -63,12 +63,13 @@ pub struct RegisteredFunction {
     pub parameters: Vec<Parameter>,
     /// The hash of its source.
     pub code_hash: CodeHash,
-    /// The most calls of the activity that run at once in a process, if its attribute sets it.
+    /// The maximum number of calls of the activity that run at once in a process, if its attribute
+    /// sets one.
     pub max_concurrent: Option<usize>,
 }
 
 /// A hash of the source of a function, without comments and formatting. Functions that it calls do
-/// not contribute. Displayed and in JSON, it is 16 hexadecimal digits.
+/// not contribute. As text and in JSON, the hash is 16 hexadecimal digits.
 ///
 /// ```
 /// use durable::client::{InstanceDetails, Registered};

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 /// The answer of a hub. The request is sent when this future is first polled.
 ///
-/// Unlike the future of an `async fn`, the type has no bounds. So a call of the wrong kind is one
-/// compile error at the call, without further errors about the future and its `.await`.
+/// Unlike the future of an `async fn`, the type has no bounds. So a call of the wrong kind causes
+/// one compile error at the call, without further errors about the future and its `.await`.
 ///
 /// ```
 /// # use durable::prelude::*;

@@ -84,8 +84,8 @@ impl TaskHub {
 }
 
 impl InstanceHandle {
-    /// As [`raise`](Self::raise), for events that end work: it is accepted even while the disk is
-    /// nearly full.
+    /// Like [`raise`](Self::raise), but for events that end work: they are accepted even while the
+    /// disk is nearly full.
     #[cfg_attr(not(feature = "schedules"), allow(dead_code, reason = "for schedules"))]
     pub(crate) async fn raise_to_end_work<T: ExternalEvent>(
         &self,

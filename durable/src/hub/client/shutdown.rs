@@ -34,8 +34,8 @@ impl TaskHub {
     /// next opened. From now on all handles of the hub return [`HubError::ShutDown`].
     ///
     /// Dropping the future after its first poll does not stop the shutdown, which runs on a thread
-    /// of its own. Calling it again on a clone waits for the same shutdown. When it returns, the
-    /// folder can be opened again.
+    /// of its own. A second call on a clone waits for the same shutdown. When `shutdown` returns,
+    /// the folder can be opened again.
     ///
     /// ```
     /// # use durable::TaskHub;
@@ -58,12 +58,12 @@ impl TaskHub {
     /// Shuts the hub down like [`shutdown`](Self::shutdown), but returns when `limit` has passed,
     /// and reports what was still running.
     ///
-    /// Running activities and operations have until shortly before the limit (a quarter of it, at
-    /// most one second, is reserved for writing results). Then async ones are dropped at their next
-    /// `.await`. A blocking activity cannot be stopped: it occupies its thread of the runtime, and
-    /// its result is discarded. (A tokio runtime that is dropped waits for such threads;
-    /// `Runtime::shutdown_timeout` and [`std::process::exit`] do not.) Whatever was given up runs
-    /// again when the hub is next opened.
+    /// Running activities and operations may continue until shortly before the limit (a quarter of
+    /// it, at most one second, is reserved for writing results). Then those that are async are
+    /// dropped at their next `.await`. A blocking activity cannot be stopped: it occupies its
+    /// thread of the runtime, and its result is discarded. (A tokio runtime that is dropped waits
+    /// for such threads; `Runtime::shutdown_timeout` and [`std::process::exit`] do not.) Whatever
+    /// was given up runs again when the hub is next opened.
     ///
     /// ```standalone_crate
     /// # use std::time::Duration;

@@ -191,8 +191,9 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`StartError::UnreadableInput`] if it cannot, [`StartError::InvalidInput`] if the input
-    /// cannot be stored, [`StartError::NotRegistered`] if this hub does not know the orchestration.
+    /// [`StartError::UnreadableInput`] if it cannot read the input, [`StartError::InvalidInput`] if
+    /// the input cannot be stored, [`StartError::NotRegistered`] if this hub does not know the
+    /// orchestration.
     pub fn check_input(&self, call: &NamedCall) -> Result<(), StartError> {
         let version = self.version_called(&call.name, call.version.clone())?;
         let name = || call.name.to_string();

@@ -50,13 +50,14 @@ pub struct InstanceDetails {
     pub input: Json,
     /// Its result, if it has completed.
     pub output: Option<Json>,
-    /// Why it failed or was terminated, if it did or was.
+    /// Its failure, if it has failed or was terminated.
     pub failure: Option<FailureDetails>,
     /// The reason that was given for its termination, if it was terminated.
     pub termination_reason: Option<String>,
     /// The source of the orchestrator when the current execution began. If
     /// [`RegisteredFunction::code_hash`](crate::client::RegisteredFunction::code_hash) differs, the
-    /// orchestrator has changed since. `None` if it began in a release that did not record it.
+    /// orchestrator has changed since. `None` if the execution began in a release that did not
+    /// record this.
     pub code_hash: Option<CodeHash>,
     /// The trace that it belongs to, if it was started in one.
     pub trace_context: Option<TraceContext>,
@@ -126,8 +127,8 @@ impl InstanceDetails {
 pub struct InstanceDetailsQuery(InstanceQuery);
 
 impl InstanceQuery {
-    /// Returns each instance with its input, output and failure: as
-    /// [`details`](crate::InstanceHandle::details) of every instance, but in one read for a page.
+    /// Returns each instance with its input, output and failure, as
+    /// [`details`](crate::InstanceHandle::details) does, but with one read for each page.
     ///
     /// Only the ends of the histories are read, so that long histories cost no more than short ones.
     ///
@@ -154,17 +155,17 @@ impl InstanceQuery {
 }
 
 impl InstanceDetailsQuery {
-    /// The maximum number of instances on a page; by default 100.
+    /// Sets the maximum number of instances on a page; by default 100.
     pub fn page_size(self, instances: usize) -> Self {
         Self(self.0.page_size(instances))
     }
 
-    /// The same as [`InstanceQuery::max_scanned`].
+    /// Limits the records that are read, as [`InstanceQuery::max_scanned`] does.
     pub fn max_scanned(self, instances: usize) -> Self {
         Self(self.0.max_scanned(instances))
     }
 
-    /// Only instances after this position: the [`next`](Page::next) of the previous page.
+    /// Finds only instances after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self(self.0.after(token))
     }

@@ -52,7 +52,7 @@ impl Committer {
     }
 
     /// Commits a group. Returns its messages, which are durable and can be delivered. If partitions
-    /// were lost, the writes of the others are committed.
+    /// were lost, the writes of the other partitions are committed.
     pub(super) fn commit(
         &self,
         group: &mut [Write],

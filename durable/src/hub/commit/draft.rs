@@ -25,8 +25,8 @@ pub(super) struct Draft {
     has_replies: bool,
 }
 
-/// Of a message to a partition of this node: its sender, its number among all messages of the
-/// commit, and the owner of its target.
+/// The route of a message to a partition of this node: its sender, its number among all messages of
+/// the commit, and the owner of its target.
 #[derive(Debug)]
 struct Route {
     source: PartitionId,
@@ -99,9 +99,9 @@ impl Draft {
         self.answering.resize(commit.answers.len(), partition);
     }
 
-    /// Whether the store has nothing to do. A partition may reply without changing anything, but only
-    /// its owner may: a former owner replies from what it knew. So the store checks the owners of a
-    /// commit that only causes replies, too.
+    /// Whether the store has nothing to do. A commit that only causes replies is not empty in a
+    /// shared hub: the store checks its owners, because a former owner would reply with outdated
+    /// data.
     pub(super) fn is_empty(&self) -> bool {
         mark!(
             self.commit.is_empty() && self.has_replies,
@@ -110,9 +110,9 @@ impl Draft {
         self.commit.is_empty() && !self.has_replies
     }
 
-    /// Takes out the writes of partitions that were lost. Messages to them are sent to their next
-    /// owners, in the order of all messages. The store names all partitions that were lost, so the
-    /// others need not be checked again for their replies.
+    /// Takes out the writes of partitions that were lost. Messages to these partitions are sent to
+    /// their next owners, in the order of all messages. The store names all partitions that were
+    /// lost, so the others need not be checked again for their replies.
     pub(super) fn without(self, lost: &[PartitionId]) -> Self {
         let stays = |partition: &PartitionId| !lost.contains(partition);
         let Self { mut commit, routes, sent, receivers, answering, taking, has_replies: _ } = self;
@@ -158,7 +158,7 @@ impl Draft {
         draft
     }
 
-    /// The messages to deliver, each with the owner whose store has it.
+    /// The messages to deliver, each with the owner of its target.
     pub(super) fn into_messages(self) -> Vec<(Arc<Ownership>, TaskMessage)> {
         let received = self.commit.received.into_iter().map(|received| received.message);
         let messages = self.commit.messages.into_iter().map(|(_, message)| message);

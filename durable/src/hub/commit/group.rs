@@ -4,9 +4,9 @@
 //! 1. A group keeps the order of the writes, and has at most [`group`](CommitSizes::group) writes
 //!    and [`group_bytes`](CommitSizes::group_bytes) bytes. A write that alone exceeds the bytes is a
 //!    group of its own.
-//! 2. An instance that a group purges is not written in the same group, and not purged twice in it.
-//!    It may have been written just before, or be started again right after, and a commit has no
-//!    order for that. A new group begins there.
+//! 2. An instance that a group purges is not written in the same group, nor purged twice in it. The
+//!    instance may have been written just before, or be started again right after, and a commit
+//!    does not order such changes. A new group begins there.
 //! 3. A group purges at most [`group`](CommitSizes::group) instances, unless a single write purges
 //!    more.
 
@@ -46,7 +46,8 @@ impl<'a> Purges<'a> {
         Self { at_most, purged: BTreeSet::new(), written: BTreeSet::new() }
     }
 
-    /// Adds a write to the group that `before` are in. Returns whether rules 2 and 3 allow that.
+    /// Adds a write to the group of the writes in `before`. Returns whether rules 2 and 3 allow
+    /// that.
     fn go_with(&mut self, write: &'a Write, before: impl Iterator<Item = &'a Write>) -> bool {
         let purged = &write.content.purged;
         // Most groups contain no purge.
@@ -67,7 +68,7 @@ impl<'a> Purges<'a> {
     }
 }
 
-/// The instance whose episode it contains.
+/// The instance whose episode the write contains.
 fn written(write: &Write) -> Option<&InstanceId> {
     write.content.episode.as_ref().map(|episode| &episode.record.instance_id)
 }

@@ -8,8 +8,8 @@
 //! 3. Above [`waiting`](CommitSizes::waiting) writes or
 //!    [`waiting_bytes`](CommitSizes::waiting_bytes) bytes the queue is full: partitions wait before
 //!    they add more.
-//! 4. While the queue is held, no group is taken: partitions start then (`hub/nodes/inbox.rs`), and what
-//!    they received before goes to the front.
+//! 4. While the queue is held, no group is taken. Meanwhile partitions start
+//!    (`hub/nodes/inbox.rs`), and the messages that they received before go to the front.
 //!
 //! This is plain data. Read next: `waiting.rs`, which puts threads to sleep and wakes them, and
 //! `group.rs`.
@@ -104,8 +104,9 @@ impl Queue {
         self.waiting.extend(new.drain(..));
     }
 
-    /// Adds writes that contain only what was received, before all others except those of the same
-    /// kind. What another process has committed can be the cause of a write here, but not its effect.
+    /// Adds writes that contain only what was received, before all other writes except those of the
+    /// same kind. What another process has committed can be the cause of a write here, but not its
+    /// effect.
     pub(super) fn add_received(&mut self, new: Vec<Write>) {
         self.bytes += new.iter().map(|write| write.bytes).sum::<usize>();
         let waiting = std::mem::take(&mut self.waiting);

@@ -1,7 +1,7 @@
 //! The commit of one group, step by step: the store, then its messages, then its effects.
 //!
-//! A thread takes all steps at once. A simulation takes small ones, and lets others run between
-//! them.
+//! A thread takes all steps at once. A simulation takes small steps, and lets other tasks run
+//! between them.
 
 use std::borrow::Borrow;
 use std::sync::Arc;

@@ -6,15 +6,16 @@ use std::time::Duration;
 /// How many commits are kept.
 const KEPT: usize = 512;
 
-/// The times of the last commits, in microseconds. Only one commit is in progress at a time, so a
-/// place is not written by two threads.
+/// The times of the last commits, in microseconds. Only one commit is in progress at a time, so two
+/// threads never write to the same place.
 #[derive(Debug)]
 pub(crate) struct CommitTimes {
     last: [AtomicU32; KEPT],
     count: AtomicUsize,
 }
 
-/// How long the last commits took; see [`TaskHub::commit_latency`](crate::TaskHub::commit_latency).
+/// The latency of the last commits; see
+/// [`TaskHub::commit_latency`](crate::TaskHub::commit_latency).
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,11 +30,11 @@ pub(crate) struct CommitTimes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CommitLatency {
-    /// The number of commits, at most 512: the newest ones.
+    /// The number of measured commits: the newest ones, at most 512.
     pub commits: usize,
-    /// Half of them took at most this long.
+    /// Half of these commits took at most this long.
     pub p50: Duration,
-    /// 99 of 100 took at most this long.
+    /// 99 of 100 of these commits took at most this long.
     pub p99: Duration,
 }
 

@@ -31,7 +31,7 @@ impl Drive {
         }
     }
 
-    /// As [`spawn`](Self::spawn), in a place that was kept for the task.
+    /// Like [`spawn`](Self::spawn), but in a place that was kept for the task.
     pub(crate) fn spawn_at(
         &self,
         #[cfg_attr(not(feature = "testing"), expect(unused, reason = "for simulations"))]
@@ -53,8 +53,8 @@ impl Drive {
         }
     }
 
-    /// As [`spawn`](Self::spawn), but a simulated task does not end with the simulated runtime: it
-    /// stands for a thread of the hub.
+    /// Like [`spawn`](Self::spawn), but a simulated task does not end with the simulated runtime:
+    /// it stands for a thread of the hub.
     pub(crate) fn spawn_apart(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self {
             Self::Runtime(_) => self.spawn(task),

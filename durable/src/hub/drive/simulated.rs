@@ -7,7 +7,7 @@
 //! 2. A task that panics is gone, as in tokio. The caller receives the panic.
 //! 3. A task that is spawned while no simulation runs is dropped, as in a runtime that has ended.
 //! 4. The runtime of the hub may end alone: its tasks are dropped, and those of others continue.
-//! 5. Each task belongs to a process: that of the step in which it is spawned. It ends with it.
+//! 5. Each task belongs to the process in whose step it is spawned, and ends with that process.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ thread_local! {
 struct Tasks {
     /// All tasks, by number; `None` while one is polled.
     all: BTreeMap<u64, (usize, Option<Task>)>,
-    /// Those that run on the runtime of the hub, and whether it has ended.
+    /// The tasks that run on the hub's runtime, and whether the runtime has ended.
     of_runtime: BTreeSet<u64>,
     has_ended: bool,
     next: u64,
@@ -114,7 +114,7 @@ pub(crate) struct Executor(());
     reason = "only the owner of an executor may poll the tasks of its thread"
 )]
 impl Executor {
-    /// Begins a simulation on this thread. One at a time.
+    /// Begins a simulation on this thread, which can run only one at a time.
     pub(crate) fn begin() -> Self {
         TASKS.set(Some(Tasks::default()));
         Self(())

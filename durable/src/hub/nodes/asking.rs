@@ -17,7 +17,7 @@ use crate::hub::time::wait::{First, first};
 use crate::protocol::PartitionId;
 use crate::store::{ClusterRequest, ParkedPartition, RequestId, StoreError, chain};
 
-/// Sends a request to another node if no partition of this one replies to it.
+/// Sends a request to another node if no partition of this node replies to it.
 struct Fallback {
     /// Weak, because a request may wait for as long as its client does, and must not keep the hub
     /// open.

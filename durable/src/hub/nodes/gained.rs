@@ -34,14 +34,15 @@ impl NotStarted {
         self.all().iter().map(|(owner, ..)| Arc::clone(owner)).collect()
     }
 
-    /// Forgets a partition that has another owner now. Comes before the loss of its mailbox, because the
-    /// inbox opens the mailbox before it takes the partition.
+    /// Forgets a partition that has another owner now. Its mailbox is removed only after this,
+    /// because the inbox opens the mailbox before it takes the partition.
     pub(super) fn lose(&self, partition: PartitionId) {
         let is_it = |(owner, ..): &mut Gained| owner.partition == partition;
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());
     }
 
-    /// As [`lose`](Self::lose), but only this ownership: the partition may have been gained again.
+    /// Like [`lose`](Self::lose), but for this ownership only: the partition may have been gained
+    /// again.
     pub(super) fn forget(&self, owner: &Ownership) {
         let is_it = |(other, ..): &mut Gained| std::ptr::eq(Arc::as_ptr(other), owner);
         self.all().extract_if(.., is_it).for_each(|(owner, ..)| owner.lose());

@@ -178,7 +178,7 @@ impl Inbox {
         }
     }
 
-    /// Hands requests to these owners. Those that cannot be read are refused.
+    /// Hands requests to these owners. Requests that cannot be read are refused.
     pub(super) fn hand_to_owners(&self, owners: &[Arc<Ownership>], requests: Vec<ClusterRequest>) {
         let mut refusals = Vec::new();
         for ClusterRequest { id, target, body, .. } in requests {

@@ -75,9 +75,8 @@ impl Supervisor {
         self.leaving.iter().any(Leaving::is_done)
     }
 
-    /// Releases the partitions that have left. Then renews the leases, and gains and stops
-    /// partitions; while partitions are leaving, it does so only if `is_due`. Returns whether it
-    /// did.
+    /// Releases the partitions that have left. If `is_due`, or if no partition is leaving, also
+    /// renews the leases, and gains and stops partitions. Returns whether it did.
     pub(crate) fn turn(&mut self, is_due: bool) -> bool {
         self.release_those_that_left();
         if self.is_waiting() && !is_due {
@@ -107,8 +106,9 @@ impl Supervisor {
         true
     }
 
-    /// The partitions that this node owns. The inbox opens the mailbox of a partition before it takes
-    /// it from those that are not started, so they are read in the opposite order, and none is missed.
+    /// The partitions that this node owns. The inbox opens the mailbox of a partition before it
+    /// takes the partition out of `not_started`. These are read in the opposite order, so that none
+    /// is missed.
     fn owned(&self) -> Vec<(PartitionId, Epoch)> {
         let gained = self.nodes.not_started.owners();
         pause!();

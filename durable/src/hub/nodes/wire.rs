@@ -1,7 +1,7 @@
 //! Requests and answers in the form in which they are sent between nodes.
 //!
 //! The names of fields and variants are part of the protocol between the processes of a hub, which
-//! may be of neighbouring releases: add, but do not rename.
+//! may be of neighboring releases: add, but do not rename.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

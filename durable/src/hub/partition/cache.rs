@@ -41,7 +41,7 @@ pub(crate) struct Capacity {
 }
 
 impl Capacity {
-    /// The part of each of `count` caches.
+    /// The share of each of `count` caches.
     pub(crate) fn share(self, count: usize) -> Self {
         Self { instances: self.instances.div_ceil(count), bytes: self.bytes.div_ceil(count) }
     }
@@ -86,7 +86,7 @@ impl<T: Cached> Cache<T> {
     /// Lends an item to `f`: from memory, or else what `load` makes. It stays in the cache unless
     /// `f` removes it.
     ///
-    /// Both work with `context`. They cannot access the cache itself.
+    /// `load` and `f` receive `context` and cannot access the cache itself.
     pub(crate) fn with_loaded<C, R, E>(
         &mut self,
         context: &mut C,
@@ -103,7 +103,7 @@ impl<T: Cached> Cache<T> {
         }
     }
 
-    /// As [`with_loaded`](Self::with_loaded), but returns `None` if the item does not exist.
+    /// Like [`with_loaded`](Self::with_loaded), but returns `None` if the item does not exist.
     pub(crate) fn with<C, R, E>(
         &mut self,
         context: &mut C,

@@ -1,8 +1,8 @@
 //! Requests of a parent to its sub-orchestration: to terminate, or to be rewound with it.
 //!
 //! Rules:
-//! 1. A parent that terminates its sub-orchestration gets no result, because it may have been
-//!    rewound since and wait for the result of the next one.
+//! 1. A parent that terminates its sub-orchestration gets no result, because the parent may have
+//!    been rewound since, and be waiting for the result of the next one.
 //! 2. A rewound parent requests the result again. A completed sub-orchestration answers with its
 //!    result; a failed one is rewound; a terminated or purged one starts again; a running one
 //!    answers when it ends.

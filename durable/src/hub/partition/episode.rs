@@ -80,7 +80,7 @@ pub(super) fn replay(
     Ok(execution)
 }
 
-/// As [`replay`], for a history without its failures; see [`Execution::replay_rewound`].
+/// Like [`replay`], but for a history without its failures; see [`Execution::replay_rewound`].
 pub(super) fn replay_rewound(
     env: &Environment,
     record: &InstanceRecord,

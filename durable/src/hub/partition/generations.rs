@@ -8,8 +8,8 @@ use super::resident::Resident;
 use crate::engine::{Episode, Outcome};
 use crate::hub::commit::write::{Content, Effect};
 
-/// The maximum number of generations of an instance in one turn, so that other instances get
-/// theirs: `usual`, or more.
+/// The maximum number of generations of an instance in one turn, so that other instances get their
+/// turns: `usual`, or more.
 ///
 /// The last generation of a turn is written with all unread events. If each generation reads one
 /// event and a turn had a fixed length, a large backlog would be written again and again, so a turn

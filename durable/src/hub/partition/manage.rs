@@ -125,7 +125,8 @@ pub(super) fn terminate(
     Ok(())
 }
 
-/// The messages that end the critical section of an instance that goes no further, if it is in one.
+/// The messages that end the critical section of an instance that will not continue, if it is in
+/// one.
 pub(super) fn unlock(core: &Core, resident: &Resident) -> Result<Vec<TaskMessage>, Stopped> {
     let unlock = match &resident.execution {
         Some(execution) => execution.unlock(),

@@ -206,8 +206,8 @@ impl Partition {
         check::due_times(&self.core, &self.residents, store)
     }
 
-    /// Whether the execution of an instance in memory does not wait for this activity, and all that
-    /// was written says so.
+    /// Whether the execution of an instance in memory does not wait for this activity, and all
+    /// writes are durable.
     #[cfg(feature = "testing")]
     pub(crate) fn has_given_up(&self, id: &InstanceId, execution: ExecutionId, task: i32) -> bool {
         let outbox = &self.core.outbox;
@@ -222,7 +222,7 @@ impl Partition {
         self.entities.evict();
     }
 
-    /// Takes in mail, unless its client has gone. It is held if it has to wait.
+    /// Takes in mail, unless its client has gone. Mail that has to wait is held.
     fn take_in(&mut self, delivery: Delivery) -> Result<(), Stopped> {
         let mail = &delivery.mail;
         if !mail.is_abandoned()

@@ -1,8 +1,8 @@
 //! A partition's reads of the store.
 //!
 //! A failed read is recorded as the failure of the hub before any reply is dropped, so that waiting
-//! clients receive the reason. If processes share the hub and what was read is damaged, only the
-//! partition is parked: in another process, it would fail again.
+//! clients receive the reason. If processes share the hub and the data is damaged, only the
+//! partition is parked, because another process would fail on the same data.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) struct Reader {
     partition: PartitionId,
     store: Arc<dyn Store>,
     health: Arc<Health>,
-    /// If processes share the hub.
+    /// What parks the partition, if processes share the hub.
     parking: Option<(Parking, Arc<Ownership>)>,
 }
 

@@ -38,8 +38,8 @@ pub(crate) struct Resident {
     pub(super) listed_due: Option<Timestamp>,
     /// The write that contains the due time of the record; `None` if only memory knows it.
     pub(super) due_written_by: WrittenBy,
-    /// Whether it was made from its record, and the due list was not told since. The list may have
-    /// given the due time of the record out already, while the instance was in memory before.
+    /// Whether it was made from its record and has not updated the due list since. The list may
+    /// already have returned the record's due time, while the instance was in memory before.
     pub(super) is_fresh: bool,
     /// Whether its parent has terminated it, and so waits for no result.
     pub(super) is_abandoned: bool,

@@ -79,7 +79,7 @@ fn without_remedy(reason: &str) -> &str {
     reason.strip_suffix(KEPT).unwrap_or(reason).trim_end()
 }
 
-/// Has the next write of an instance replace its whole history.
+/// Makes the next write of an instance replace its whole history.
 fn replace_history(resident: &mut Resident, execution: Execution) {
     resident.execution = Some(execution);
     resident.end = None;
@@ -88,7 +88,7 @@ fn replace_history(resident: &mut Resident, execution: Execution) {
     resident.record.history_len = 0;
 }
 
-/// Asks all sub-orchestrations without a result for one.
+/// Requests the result of each sub-orchestration that has not returned one.
 fn rewind_children(resident: &Resident, execution: &Execution, reason: &str) -> Vec<TaskMessage> {
     let ask = |(task, child, mut started): (i32, _, Box<ExecutionStarted>)| {
         // Results of the tasks of the earlier execution may still arrive.

@@ -100,7 +100,7 @@ impl Driver {
     }
 }
 
-/// Where the products of a partition go that runs on a thread.
+/// The outlet of a partition that runs on a thread.
 #[derive(Debug)]
 pub(crate) struct ThreadOutlet {
     committer: Arc<Committer>,

@@ -49,7 +49,8 @@ impl Waiters {
         episodes.get_or_insert_with(|| watch::channel(()).0).subscribe()
     }
 
-    /// Answers the clients that a write of an instance concerns; `before` is its status before it.
+    /// Answers the clients that a write of an instance concerns; `before` is the status before the
+    /// write.
     pub(super) fn answer(
         &mut self,
         record: &InstanceRecord,

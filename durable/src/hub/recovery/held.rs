@@ -30,7 +30,7 @@ pub(crate) enum Held {
 /// The instances of a hub that do not run as usual.
 #[derive(Debug, Default)]
 pub(crate) struct HeldBack {
-    /// Whether there has ever been one: without a lock, because it is asked for every new execution.
+    /// Whether an instance was ever held. Every new execution reads this, so it takes no lock.
     is_used: AtomicBool,
     all: Mutex<BTreeMap<InstanceId, Held>>,
 }

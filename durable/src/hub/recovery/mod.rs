@@ -1,4 +1,4 @@
-//! Instances that end the process: how a hub recognises them, and opens in spite of them.
+//! Instances that end the process: how a hub recognizes them, and opens in spite of them.
 //!
 //! A stack overflow, an abort or a kill by the out-of-memory killer cannot be caught. An instance that
 //! causes one runs again whenever the hub is opened, and would end the process again and again.

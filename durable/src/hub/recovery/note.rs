@@ -1,8 +1,8 @@
-//! The notes that a hub leaves about what may end the process, and what it decides by the notes of
-//! earlier openings.
+//! The notes that a hub leaves about what may end the process, and what it decides from the notes
+//! of earlier openings.
 //!
-//! A note is a message of the hub to itself, so that every store can keep it, and a release that does
-//! not know it drops it.
+//! A note is a message of the hub to itself, so that every store can keep it, and a release that
+//! does not know notes drops it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::store::{Commit, Epoch, PartitionState, Store, StoreError};
 const TRIES: u32 = 3;
 /// The number of times in a row that a suspect has to end the process alone before it is set aside.
 const ALONE: u32 = 5;
-/// The bound on the time from a start to the end of the process that is noted first. It is doubled
+/// The first bound that is noted for the time from a start to the end of the process. It is doubled
 /// while the suspect runs.
 const WITHIN_MILLIS: u64 = 100;
 
@@ -30,8 +30,8 @@ const OPERATIONS: usize = 64;
 
 /// The most instances in one message.
 const ENTRIES: usize = 4096;
-/// The number of stored messages and of due instances that are noted. Those behind them run later;
-/// if the first ones get done, the next opening notes the next ones.
+/// The number of stored messages and of due instances that are noted. The others run later; once
+/// the first ones are done, the next opening notes the next ones.
 const PAGE: usize = 2048;
 /// The receiver of notes, and the name of their event.
 const NOTE: &str = "durable::recovery";
@@ -117,7 +117,7 @@ impl Attempt {
     }
 
     /// The same entity with its next operation, about which nothing is known. `None` if it has had
-    /// enough trials: the next opening finds an operation that ends the process behind these.
+    /// enough trials: the next opening finds an operation that ends the process after these.
     pub(crate) fn next_operation(self) -> Option<Self> {
         let (id, operations) = (self.held(), self.operations + 1);
         let within_millis = WITHIN_MILLIS;

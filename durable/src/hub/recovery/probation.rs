@@ -20,7 +20,7 @@ use crate::store::{Store, StoreError};
 
 /// How long a group has the process for itself, unless all of its members record a result before.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// How often the store is asked whether they have.
+/// How often the store is asked whether all members have recorded a result.
 const LOOK: Duration = Duration::from_millis(20);
 /// The time before the trial of an accused instance is at most this many times as long as the
 /// trial. So something else ends the process during the trial in at most one of this many cases.
@@ -76,8 +76,8 @@ impl Probation {
         }
     }
 
-    /// The same in a hub that several processes share, when it is the turn of these suspects. Returns
-    /// whether all of them run.
+    /// Like [`run`](Self::run), but in a hub that several processes share, when it is the turn of
+    /// these suspects. Returns whether all of them run.
     pub(crate) fn run_in_turn(mut self, turn: &Mutex<()>) -> bool {
         let run = |this: &mut Self| {
             let mut turn = Turn::take(turn);
@@ -179,8 +179,8 @@ impl Probation {
         Ok(())
     }
 
-    /// The next operation of an entity gets a trial of its own. Without one, the entity runs as
-    /// usual.
+    /// The next operation of an entity gets a trial of its own. Without a next operation, the
+    /// entity runs as usual.
     fn let_entities_continue(&mut self, group: Vec<Suspect>) {
         for (at, suspect) in group {
             let id = suspect.held();
@@ -196,7 +196,8 @@ impl Probation {
         }
     }
 
-    /// Waits at most this long. `is_over` is asked from time to time, and told how long it took.
+    /// Waits at most this long. `is_over` is called from time to time, with the time that has
+    /// passed.
     fn wait(
         &self,
         most: Duration,

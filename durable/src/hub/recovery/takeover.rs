@@ -1,11 +1,12 @@
 //! Recovery in a hub that several processes share.
 //!
-//! What `mod.rs` says of openings applies to takeovers here: a node that takes a partition over from a
-//! process that has ended counts, before it runs anything of the partition, the attempts of what is
-//! about to run, in a note of this partition. So an instance that ends each process that runs it is
-//! recognised by the attempts of all of them, and is set aside after as many ends as in one process.
+//! What `mod.rs` says of openings applies to takeovers here. Before a node runs anything of a
+//! partition that it takes over from a process that has ended, it stores a note of this partition,
+//! which counts the attempts of what is about to run. So an instance that ends each process that
+//! runs it is recognized by its attempts in all processes, and is set aside after as many ends as
+//! in one process.
 //!
-//! Differences to one process:
+//! Differences from a hub in one process:
 //! 1. A partition that was released has no note, unless suspects were still held back. So a move costs
 //!    one read.
 //! 2. The suspects of several partitions have their trials one after the other, so that at most one
@@ -69,7 +70,7 @@ enum Trials {
     UnderWay,
     /// There are none, or all suspects run again.
     Over,
-    /// They ended before all suspects had one: the next owner continues with them.
+    /// They ended before all suspects had a trial: the next owner continues with them.
     Failed,
 }
 

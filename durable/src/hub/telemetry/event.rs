@@ -19,9 +19,9 @@ use crate::protocol::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
 pub struct LifecycleEvent {
     /// The instance.
     pub instance_id: InstanceId,
-    /// Name of its orchestration.
+    /// The name of its orchestration.
     pub name: String,
-    /// Version of its orchestration.
+    /// The version of its orchestration.
     pub version: Option<String>,
     /// The instance that waits for its result, if it is a sub-orchestration.
     pub parent: Option<InstanceId>,
@@ -29,12 +29,12 @@ pub struct LifecycleEvent {
     pub kind: LifecycleKind,
     /// The status of the instance after the change.
     pub status: RuntimeStatus,
-    /// When it happened.
+    /// When the change happened.
     pub at: Timestamp,
     /// When the instance was started.
     pub created_at: Timestamp,
-    /// Why it failed, was terminated, suspended, resumed or rewound: the message of its failure, the
-    /// report of the runtime, or the reason given by the client. `None` if there is none.
+    /// Why the instance failed, was terminated, suspended, resumed or rewound: the message of its
+    /// failure, the report of the runtime, or the reason given by the client, if any.
     pub reason: Option<String>,
 }
 
@@ -52,7 +52,8 @@ pub struct LifecycleEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LifecycleKind {
-    /// It was started; its status is `Pending` if it begins at a later time. The first of its events.
+    /// It was started; its status is `Pending` if it begins at a later time. This is its first
+    /// event.
     Started,
     /// Its orchestrator returned.
     Completed,

@@ -1,8 +1,8 @@
 //! Orchestrations that are started for lifecycle events.
 //!
 //! Rules:
-//! 1. The start is a message in the write that contains the change, so each change starts each of them
-//!    exactly once, whenever the process crashes.
+//! 1. The start is a message in the write that contains the change, so each change starts each
+//!    matching orchestration exactly once, even if the process crashes.
 //! 2. The instances of hooks and of the library itself cause no events here, or each delivery would
 //!    cause the next.
 //! 3. Without hooks, a write costs one test of an `Option`.
@@ -14,7 +14,7 @@ use crate::protocol::{
     ExecutionId, ExecutionStarted, HistoryEvent, InstanceId, InstanceRecord, Json, Tags, Timestamp,
 };
 
-/// Which lifecycle events start an orchestration; see
+/// A filter for the lifecycle events that start an orchestration; see
 /// [`TaskHubBuilder::on_lifecycle`](crate::client::TaskHubBuilder::on_lifecycle).
 ///
 /// ```
@@ -32,12 +32,12 @@ pub struct LifecycleFilter {
 }
 
 impl LifecycleFilter {
-    /// All lifecycle events.
+    /// Creates a filter that matches all lifecycle events.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only events of this kind. If called several times, any of the kinds matches.
+    /// Matches only events of this kind. If called several times, any of the kinds matches.
     ///
     /// ```
     /// use durable::client::{LifecycleFilter, LifecycleKind};
@@ -52,7 +52,8 @@ impl LifecycleFilter {
         self
     }
 
-    /// Only events of orchestrations with this name. If called several times, any of the names matches.
+    /// Matches only events of orchestrations with this name. If called several times, any name
+    /// matches.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self

@@ -5,7 +5,7 @@
 //!    answered.
 //! 2. The events of an instance are sent in the order in which they happened.
 //! 3. A slow subscriber never blocks the hub: it misses events, and receives the number of missed
-//!    ones.
+//!    events.
 //! 4. Without subscribers no event is built.
 
 use std::sync::{Arc, OnceLock, Weak};

@@ -56,8 +56,8 @@ pub(crate) fn within<T>(span: &GuardedSpan, f: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Awaits a future, entering the span for each poll. Takes it pinned: by value it would take up its
-/// size twice.
+/// Awaits a future, entering the span for each poll. Takes the future pinned, because passing it by
+/// value would take up its size twice.
 pub(crate) async fn in_span<F: Future>(span: GuardedSpan, mut future: Pin<&mut F>) -> F::Output {
     std::future::poll_fn(|cx| within(&span, || future.as_mut().poll(cx))).await
 }

@@ -1,7 +1,7 @@
 //! The hub's clock. The only place that reads the machine's clock.
 //!
-//! The processes that share a hub follow the clock of their store, because a time that one of them has
-//! recorded is waited for by another.
+//! The processes that share a hub follow the clock of their store, because one process may wait for
+//! a time that another process has recorded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -42,8 +42,8 @@ impl Clock {
         }
     }
 
-    /// What [`now`](Self::now) was at a moment that a stopwatch noted. It reads no clock of the
-    /// machine, because both clocks were read when the time was last asked for.
+    /// What [`now`](Self::now) was at a moment that a stopwatch noted. This reads no clock of the
+    /// machine, because the last call of `now` has read both clocks.
     pub(crate) fn at(&self, moment: Instant) -> Timestamp {
         match &self.made {
             Some(made) => made.now(),

@@ -53,7 +53,7 @@ impl Timer {
         if has_driver { Self::Driver } else { Self::Thread(Arc::default()) }
     }
 
-    /// Sleeps, counted from the first poll. Returns early if the hub stops.
+    /// Sleeps for this time, counted from the first poll. Returns early if the hub stops.
     pub(crate) async fn sleep(&self, time: Duration) {
         match self {
             Self::Driver => tokio::time::sleep(time).await,

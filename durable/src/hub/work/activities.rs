@@ -71,7 +71,7 @@ struct Queue {
     spinning: bool,
     /// When a worker last became idle.
     idle_since: Option<Instant>,
-    /// Whether a job arrived shortly after that.
+    /// Whether a job arrived shortly after `idle_since`.
     comes_soon: bool,
 }
 
@@ -238,7 +238,7 @@ impl Activities {
         self.queue().workers == 0
     }
 
-    /// As [`Jobs::check`].
+    /// See [`Jobs::check`].
     #[cfg(feature = "testing")]
     pub(crate) fn check(&self) -> Result<Vec<(InstanceId, JobKey)>, String> {
         self.queue().jobs.check()
@@ -259,7 +259,7 @@ impl Activities {
         self.queue().jobs.count_waiting()
     }
 
-    /// The most that run at once.
+    /// The maximum number of activities that run at once.
     pub(crate) fn concurrency(&self) -> usize {
         self.concurrency
     }

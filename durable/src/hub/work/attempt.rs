@@ -6,7 +6,7 @@
 //!    example by the timeout of its call, is notified through its token and may continue for the
 //!    grace period. A shutdown alone sets no limit: the result of the attempt is still recorded.
 //! 3. When an attempt is ended like this, an async body is dropped. A blocking body cannot be
-//!    stopped: it keeps its thread, but its result does not count, and it takes no place of
+//!    stopped: it keeps its thread, but its result is ignored, and it does not count toward
 //!    `activity_concurrency`.
 //! 4. An attempt whose timeout passes while its transaction is being committed waits for the outcome,
 //!    because it must not report a timeout for what was committed.
@@ -33,8 +33,8 @@ use crate::panics::{self, Guarded};
 use crate::protocol::{FailureDetails, Json};
 use crate::transaction::{ActivityEffect, CommitGate};
 
-/// After which time a blocking body that has not begun is spawned again: the first time, and at
-/// most. The system may have refused a thread, and tokio does not retry that.
+/// How long to wait before a blocking body that has not begun is spawned again: the first wait, and
+/// the longest one. The system may have refused a thread, and tokio does not retry that.
 const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 type Outcome = Result<Json, FailureDetails>;
@@ -155,7 +155,8 @@ impl Activities {
         }
     }
 
-    /// Sleeps, counted from this call. Returns what keeps virtual time from passing any further.
+    /// Sleeps for this time, counted from this call. The result keeps virtual time from passing any
+    /// further.
     fn sleep(&self, time: Duration) -> Sleep {
         let made = self.time.as_ref().map(|made| made.sleep(time));
         let timer = self.timer.clone();
@@ -170,7 +171,7 @@ impl Activities {
         })
     }
 
-    /// Begins to run the activity. A transactional one has a gate.
+    /// Begins to run the activity. A transactional activity has a gate.
     fn begin(
         self: &Arc<Self>,
         job: &Job,

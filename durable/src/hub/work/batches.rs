@@ -26,7 +26,7 @@ use crate::protocol::{EntityId, Json, Timestamp};
 
 #[derive(Debug)]
 pub(crate) struct Batches {
-    /// What every batch gets.
+    /// The context that every batch gets.
     around: BatchContext,
     mailboxes: Mailboxes,
     drive: Drive,

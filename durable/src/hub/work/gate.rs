@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::protocol::{FailureDetails, Json};
 use crate::transaction::CommitGate;
 
-/// Of one attempt of a transactional activity.
+/// The gate of one attempt of a transactional activity.
 #[derive(Debug)]
 pub(super) struct AttemptGate {
     activities: Weak<Activities>,

@@ -28,7 +28,7 @@ pub struct RunningActivity {
     pub execution_id: ExecutionId,
     /// The number of the call: the event id of its `TaskScheduled`.
     pub event_id: i32,
-    /// Its name.
+    /// The name of the activity.
     pub name: String,
     /// The attempt, counted from 1.
     pub attempt: u32,
@@ -36,7 +36,7 @@ pub struct RunningActivity {
     pub since: Timestamp,
 }
 
-/// When a job began. It is converted to a time outside of the lock of the jobs.
+/// When a job began. It is converted to a time after the lock on the jobs is released.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StartMoment {
     Virtual(Timestamp),

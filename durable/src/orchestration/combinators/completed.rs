@@ -12,8 +12,9 @@ use crate::orchestration::durable::Durable;
 /// No task starts before [`next`](AsCompleted::next) is first awaited. Then all tasks start, unless
 /// [`at_most`](AsCompleted::at_most) limits the concurrency. Results that arrive while the
 /// orchestrator awaits something else are kept in order. An `async` block with several steps makes
-/// progress only while `next` is awaited. Dropping this cancels the tasks that are not done. A task is
-/// polled only when it starts and when it makes progress, so large lists are cheap.
+/// progress only while `next` is awaited. Dropping the returned value cancels the tasks that are
+/// not done. A task is polled only when it starts and when it makes progress, so large lists are
+/// cheap.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -69,9 +70,9 @@ pub struct AsCompleted<F: Future> {
 impl<F: Future> AsCompleted<F> {
     /// Runs at most `count` tasks at a time: when one is done, the next in order starts. 0 counts as 1.
     ///
-    /// Tasks start only while [`next`](Self::next) is awaited, so an orchestrator that awaits something
-    /// else for long runs fewer. Tasks that were [spawned](crate::Call::spawn) before have already
-    /// started and are not held back.
+    /// Tasks start only while [`next`](Self::next) is awaited, so fewer run while an orchestrator
+    /// awaits something else for a long time. Tasks that were [spawned](crate::Call::spawn) before
+    /// have already started and are not held back.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -95,10 +96,10 @@ impl<F: Future> AsCompleted<F> {
         Self { children: self.children.at_most(count), done: self.done }
     }
 
-    /// Waits for the next result: the index of its task in the list, and its output. `None` once
-    /// all results have been taken.
+    /// Waits for the next result: returns the index of its task in the list, and its output.
+    /// Returns `None` once all results have been taken.
     ///
-    /// Dropping the returned future, for example as the loser of a [`race`](crate::race) is, loses no
+    /// Dropping the returned future, for example when it loses a [`race`](crate::race), loses no
     /// result.
     ///
     /// ```

@@ -8,8 +8,8 @@ use crate::orchestration::durable::Durable;
 
 /// Waits for all `tasks` and returns their results in the same order.
 ///
-/// All start at once, unless [`at_most`](JoinAll::at_most) bounds the concurrency. A task is polled
-/// when it starts and when it makes progress, however many others there are.
+/// All tasks start at once, unless [`at_most`](JoinAll::at_most) bounds the concurrency. A task is
+/// polled only when it starts and when it makes progress, so large lists are cheap.
 ///
 /// ```
 /// # use durable::prelude::*;

@@ -132,7 +132,7 @@ impl<F: Future> Children<F> {
     /// Polls the woken children, and starts others up to the limit.
     ///
     /// Each child that completes is passed to `enough`. If that returns true, polling stops and
-    /// gives the child's index. The marks of the remaining children are lost, so the caller must
+    /// returns the child's index. The marks of the remaining children are lost, so the caller must
     /// not poll the group again.
     fn poll(
         &mut self,

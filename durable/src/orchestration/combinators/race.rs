@@ -34,8 +34,8 @@ pub fn race<T: RaceTuple<Children = C>, C>(tasks: T) -> Race<C> {
 
 /// A tuple of tasks for [`race`].
 ///
-/// This is the only bound of `race`, and its return type contains no projection, so a wrong argument
-/// is one error.
+/// This is the only bound of `race`, and its return type contains no projection, so a wrong
+/// argument causes a single error.
 ///
 /// ```
 /// # use durable::prelude::*;

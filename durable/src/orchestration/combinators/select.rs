@@ -12,12 +12,12 @@ use crate::orchestration::durable::Durable;
 /// no tasks.
 ///
 /// The other tasks continue; they are cancelled only if they are dropped. They can be passed to
-/// `select_all` again, which then returns indices into the new list. Each turn polls all of them,
+/// `select_all` again, which then returns indices into the new list. Each call polls all of them,
 /// so for many tasks use [`as_completed`](crate::as_completed).
 ///
-/// They are returned without their boxes, so they must be `Unpin`, as tasks, `async` blocks and
-/// [helpers](macro@crate::helper) are. Futures are returned with their own type, calls as tasks: so
-/// begin a loop with [spawned](crate::Call::spawn) calls.
+/// Every task must be `Unpin`, because the other tasks are returned unboxed: tasks, `async` blocks
+/// and [helpers](macro@crate::helper) are. Futures are returned with their own type, but calls are
+/// returned as tasks, so begin a loop with [spawned](crate::Call::spawn) calls.
 ///
 /// ```
 /// # use durable::prelude::*;
@@ -46,7 +46,7 @@ where
 
 /// A task for [`select_all`]: durable, and of a type that can be returned.
 ///
-/// A single bound, so that an argument that is not durable causes a single error.
+/// This is a single bound, so that an argument that is not durable causes a single error.
 ///
 /// ```
 /// # use durable::prelude::*;

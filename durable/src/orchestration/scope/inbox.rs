@@ -131,7 +131,8 @@ impl Inbox {
         id
     }
 
-    /// Takes the payload of a wait's event. If it has not arrived, its arrival will wake `polling`.
+    /// Takes the payload of a wait's event. If the event has not arrived, its arrival will wake
+    /// `polling`.
     pub(super) fn take(&mut self, id: u64, polling: Option<Slot>) -> Option<Json> {
         let wait = self.waits.get_mut(&id)?;
         wait.waiter = polling;

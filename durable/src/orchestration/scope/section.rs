@@ -107,7 +107,7 @@ impl Section {
     }
 }
 
-/// The failure of a request to lock nothing.
+/// The failure of a request that locks no entity.
 pub(super) fn empty() -> FailureDetails {
     forbidden("rule 7: a critical section must lock at least one entity; this set is empty".into())
 }

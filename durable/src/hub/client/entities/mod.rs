@@ -85,7 +85,7 @@ impl EntityDetails {
         }
     }
 
-    /// Deserializes the state into a `T`; `None` without a state.
+    /// Deserializes the state into a `T`; `None` if the entity has no state.
     ///
     /// # Errors
     /// If the state is not a `T`.
@@ -202,7 +202,7 @@ impl TaskHub {
     ///
     /// # Errors
     /// [`EntityError::Failed`] if the operation failed or panicked, and left no changes; otherwise
-    /// as [`signal_entity`](Self::signal_entity).
+    /// the same as [`signal_entity`](Self::signal_entity).
     pub fn call_entity<T: 'static, E: 'static>(
         &self,
         operation: Operation<T, E>,
@@ -242,8 +242,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// The same as [`call_entity`](Self::call_entity), but neither this nor any other call or
-    /// signal of an operation `delete` is rejected while the disk is nearly full.
+    /// The same as [`call_entity`](Self::call_entity), except that no call or signal of an
+    /// operation `delete` is rejected while the disk is nearly full.
     #[expect(clippy::needless_pass_by_value, reason = "a handle is made where it is given")]
     pub fn delete_entity(&self, entity: impl EntityHandle) -> Reply<Result<(), EntityError>> {
         let handle = DynamicHandle::new(entity.entity().clone());

@@ -13,7 +13,7 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::{EntityId, ParentInstance, Timestamp};
 use crate::store::{InstanceFilter, Store, StoreError};
 
-/// Selects entities: those that match all conditions.
+/// A query for the entities that match all conditions.
 ///
 /// ```standalone_crate
 /// # use durable::prelude::*;
@@ -92,28 +92,28 @@ impl EntityQuery {
         }
     }
 
-    /// Only entities of type `E`.
+    /// Finds only entities of type `E`.
     pub fn of<E: Entity>(self) -> Self {
         self.name(E::ENTRY.name)
     }
 
-    /// Only entities with this name.
+    /// Finds only entities with this name.
     pub fn name(self, name: impl AsRef<str>) -> Self {
         Self { name: Some(name.as_ref().to_lowercase()), ..self }
     }
 
-    /// Only entities whose key begins with this prefix. Combine it with [`of`](Self::of) or
+    /// Finds only entities whose key begins with this prefix. Combine it with [`of`](Self::of) or
     /// [`name`](Self::name), so that only those entities are read.
     pub fn key_prefix(self, prefix: impl Into<String>) -> Self {
         Self { key_prefix: prefix.into(), ..self }
     }
 
-    /// Only entities last changed at this time or later.
+    /// Finds only entities last changed at this time or later.
     pub fn modified_from(self, time: DateTime<Utc>) -> Self {
         Self { modified_from: Some(Timestamp::new(time)), ..self }
     }
 
-    /// Only entities last changed before this time.
+    /// Finds only entities last changed before this time.
     pub fn modified_to(self, time: DateTime<Utc>) -> Self {
         Self { modified_to: Some(Timestamp::new(time)), ..self }
     }
@@ -128,8 +128,9 @@ impl EntityQuery {
         Self { includes_transient: true, ..self }
     }
 
-    /// Only entities that a critical section has locked, also those without a state. Reads every
-    /// entity that meets the other conditions, so a page may be empty although more follow.
+    /// Finds only entities that a critical section has locked, even if they have no state. This
+    /// reads every entity that meets the other conditions, so a page may be empty although more
+    /// pages follow.
     ///
     /// ```
     /// use durable::client::EntityQuery;
@@ -140,9 +141,10 @@ impl EntityQuery {
         Self { only_locked: true, includes_transient: true, ..self }
     }
 
-    /// Only entities that are set aside because an operation ends the process
-    /// ([DURABLE0106](crate::guide::error_codes::DURABLE0106)), also those without a state. Reads
-    /// every entity that meets the other conditions, so a page may be empty although more follow.
+    /// Finds only entities that are set aside because an operation ends the process
+    /// ([DURABLE0106](crate::guide::error_codes::DURABLE0106)), even if they have no state. This
+    /// reads every entity that meets the other conditions, so a page may be empty although more
+    /// pages follow.
     ///
     /// ```
     /// use durable::client::EntityQuery;
@@ -153,12 +155,12 @@ impl EntityQuery {
         Self { only_set_aside: true, includes_transient: true, ..self }
     }
 
-    /// The maximum number of entities on a page; by default 100.
+    /// Sets the maximum number of entities on a page; by default 100.
     pub fn page_size(self, entities: usize) -> Self {
         Self { paging: self.paging.with_size(entities), ..self }
     }
 
-    /// Only entities after this position: the [`next`](Page::next) of the previous page.
+    /// Finds only entities after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -210,8 +212,8 @@ impl TaskHub {
     /// Releases locks of critical sections whose orchestration no longer exists.
     ///
     /// Normally there are none: locks are released in the same commit in which their orchestration
-    /// ends, and a deleted entity leaves nothing behind. Use it after a store was repaired by hand.
-    /// Reads every entity.
+    /// ends, and a deleted entity leaves nothing behind. Use this after a store was repaired by
+    /// hand. It reads every entity.
     ///
     /// ```
     /// # use durable::TaskHub;

@@ -25,8 +25,8 @@ pub struct QueuedRequest {
     pub kind: QueuedKind,
     /// The operation; `None` for a lock.
     pub operation: Option<String>,
-    /// The orchestration that sent it, with the `event_id` of its request; `None` if a client or an
-    /// entity sent it, and for a signal.
+    /// The orchestration that sent the request, with the `event_id` of the request; `None` if a
+    /// client or an entity sent it, and for a signal.
     pub from: Option<ParentInstance>,
 }
 
@@ -53,7 +53,7 @@ pub enum QueuedKind {
 
 impl TaskHub {
     /// Returns the first `limit` stored requests that an entity has not handled, in the order of
-    /// their arrival: those that wait for its lock, and those behind them.
+    /// their arrival: those that wait for its lock, and those after them.
     ///
     /// Calls by clients of this process are kept in memory and are not listed, nor are signals that
     /// are not due yet.

@@ -8,9 +8,9 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::EntityId;
 
 impl TaskHub {
-    /// Lets an entity run that is set aside because its next operation ends the process
-    /// ([DURABLE0106]). It runs the same operation again, so remove the cause before. Returns whether
-    /// the entity was set aside or held back.
+    /// Resumes an entity that is set aside because its next operation ends the process
+    /// ([DURABLE0106]). The entity runs the same operation again, so remove the cause first.
+    /// Returns whether the entity was set aside or held back.
     ///
     /// ```
     /// # use durable::prelude::*;
@@ -33,10 +33,10 @@ impl TaskHub {
         self.let_run(entity_id, Resumption::Retry).await
     }
 
-    /// Lets an entity run that is set aside because its next operation ends the process
-    /// ([DURABLE0106]), without that operation: it fails with
-    /// [`FailureDetails::PROCESS_ENDED`](crate::protocol::FailureDetails::PROCESS_ENDED), and the entity
-    /// continues with the one behind it. Returns whether the entity was set aside; if not, no
+    /// Resumes an entity that is set aside because its next operation ends the process
+    /// ([DURABLE0106]), but skips that operation: the operation fails with
+    /// [`FailureDetails::PROCESS_ENDED`](crate::protocol::FailureDetails::PROCESS_ENDED), and the
+    /// entity continues with the next one. Returns whether the entity was set aside; if not, no
     /// operation is skipped.
     ///
     /// ```

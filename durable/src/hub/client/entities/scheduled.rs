@@ -42,7 +42,7 @@ pub struct ScheduledSignal {
     pub created_at: Timestamp,
 }
 
-/// Selects scheduled signals: those that match all conditions. They are ordered by their entities'
+/// A query for the scheduled signals that match all conditions. They are ordered by their entities'
 /// ids; the signals of one entity are in no particular order.
 ///
 /// ```standalone_crate
@@ -96,27 +96,27 @@ impl ScheduledSignalQuery {
         Self { id_prefix: String::new(), paging: Paging::default() }
     }
 
-    /// Only signals to entities of type `E`.
+    /// Finds only signals to entities of type `E`.
     pub fn of<E: Entity>(self) -> Self {
         self.name(E::ENTRY.name)
     }
 
-    /// Only signals to entities with this name.
+    /// Finds only signals to entities with this name.
     pub fn name(self, name: impl AsRef<str>) -> Self {
         Self { id_prefix: format!("@{}@", name.as_ref().to_lowercase()), ..self }
     }
 
-    /// Only signals to this entity; replaces [`of`](Self::of) and [`name`](Self::name).
+    /// Finds only signals to this entity; replaces [`of`](Self::of) and [`name`](Self::name).
     pub fn entity(self, entity: &EntityId) -> Self {
         Self { id_prefix: InstanceId::prefix_of_signals(entity), ..self }
     }
 
-    /// The maximum number of signals on a page; by default 100.
+    /// Sets the maximum number of signals on a page; by default 100.
     pub fn page_size(self, signals: usize) -> Self {
         Self { paging: self.paging.with_size(signals), ..self }
     }
 
-    /// Only signals after this position: the [`next`](Page::next) of the previous page.
+    /// Finds only signals after this position: the [`next`](Page::next) of the previous page.
     pub fn after(self, token: impl Into<PageToken>) -> Self {
         Self { paging: self.paging.starting_after(token.into()), ..self }
     }
@@ -195,7 +195,8 @@ impl TaskHub {
     /// ```
     ///
     /// # Errors
-    /// [`HubError::InvalidInstanceId`]; or the hub was shut down, or its store failed.
+    /// [`HubError::InvalidInstanceId`] if the id is invalid; another error if the hub was shut
+    /// down, or its store failed.
     pub async fn cancel_scheduled_signal(&self, id: impl AsRef<str>) -> Result<bool, HubError> {
         self.check()?;
         let id = InstanceId::try_from(id.as_ref().to_owned())?;

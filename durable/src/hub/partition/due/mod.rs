@@ -99,7 +99,8 @@ impl DueList {
         self.stale.insert(entry);
     }
 
-    /// Whether it will return this entry, which the store has if `is_stored`, or need not.
+    /// Whether the list will return this entry, or need not because it is stale. The store has the
+    /// entry if `is_stored`.
     #[cfg(feature = "testing")]
     pub(crate) fn will_return(&self, entry: &Entry, is_stored: bool) -> bool {
         let is_beyond = self.horizon.as_ref().is_some_and(|horizon| entry > horizon);

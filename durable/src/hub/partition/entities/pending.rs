@@ -111,7 +111,7 @@ impl PendingSignals {
         core.write(content, Vec::new());
     }
 
-    /// Cancels a signal unless it `has_fired`. The reply says whether there was one to cancel.
+    /// Cancels a signal unless it `has_fired`. The reply says whether there was a signal to cancel.
     pub(super) fn cancel(
         &mut self,
         core: &mut Core,

@@ -7,7 +7,8 @@
 //!    instance that is replayed in the meantime cannot know that the attempt has ended.
 //! 3. A cancelled job is removed, with its input. If it is running, its result does not count.
 //! 4. When a job of a limited activity ends, the first job that was set aside is queued again.
-//! 5. The jobs of a lost partition are removed, and it adds no more: its results would be refused.
+//! 5. The jobs of a lost partition are removed, and no more are added, because their results would
+//!    be refused.
 
 mod entries;
 mod queue;
@@ -75,7 +76,8 @@ impl Ticket {
 }
 
 impl Jobs {
-    /// Jobs that begin by this time; by that of the machine if there is none.
+    /// Creates an empty list. Start times are read from this virtual time, or else from the
+    /// machine's clock.
     pub(crate) fn new(time: Option<Arc<VirtualTime>>) -> Self {
         Self { time, ..Self::default() }
     }
@@ -220,7 +222,7 @@ impl Jobs {
         running.map(|running| (running.job.instance_id.clone(), name(running))).collect()
     }
 
-    /// As [`running`](Self::running), with details.
+    /// Like [`running`](Self::running), but with details.
     pub(crate) fn describe_running(&self, clock: &Clock) -> Vec<RunningActivity> {
         let describe = |((execution_id, event_id), running): (JobKey, &Running)| RunningActivity {
             instance_id: running.job.instance_id.clone(),

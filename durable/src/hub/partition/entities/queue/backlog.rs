@@ -30,7 +30,7 @@ enum Rest {
     InMemory,
     /// This many, at least one, are in the store only.
     Behind(u64),
-    /// As `Behind`, and the first of them are about to be read. No operation begins before that.
+    /// Like `Behind`, but the first of them are about to be read. No operation begins before that.
     Refilling(u64),
 }
 
