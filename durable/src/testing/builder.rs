@@ -99,12 +99,12 @@ impl TestHubBuilder {
     /// # async fn main() -> Result<()> {
     /// let hub = TestHub::builder()
     ///     .mock::<charge>(|(account, cents)| match &*account {
-    ///         "ada" => Ok(format!("receipt over {cents}")),
+    ///         "ada" => Ok(format!("receipt for {cents}")),
     ///         _ => Err(Error::msg("no such account")),
     ///     })
     ///     .open()
     ///     .await?;
-    /// assert_eq!(hub.start(order("ada".into())).await?.result().await?, "receipt over 500");
+    /// assert_eq!(hub.start(order("ada".into())).await?.result().await?, "receipt for 500");
     /// assert!(hub.start(order("bob".into())).await?.result().await.is_err());
     /// # Ok(())
     /// # }
