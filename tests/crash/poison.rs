@@ -1,8 +1,8 @@
-//! Instances that end the process whenever they run: the hub sets them aside, and the others
+//! Instances that crash the process whenever they run: the hub sets them aside, and the others
 //! continue.
 //!
 //! The test runs this program again as a child until the child survives. The child starts an
-//! instance that ends the process, and exits once the hub has set that instance aside.
+//! instance that crashes the process, and exits once the hub has set that instance aside.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -17,7 +17,7 @@ use crate::instances::builder;
 
 const FOLDER: &str = "DURABLE_POISON_TEST_FOLDER";
 const POISON: &str = "DURABLE_POISON_TEST_POISON";
-/// The environment variable that is set once the cause is fixed, so that the code no longer ends
+/// The environment variable that is set once the cause is fixed, so that the code no longer crashes
 /// the process.
 const MENDED: &str = "DURABLE_POISON_TEST_MENDED";
 

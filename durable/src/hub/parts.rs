@@ -128,7 +128,7 @@ impl Parts {
                 tell!(
                     warn,
                     error,
-                    "attempts of instances that may end the process are not counted"
+                    "attempts of instances that may crash the process are not counted"
                 );
                 None
             }

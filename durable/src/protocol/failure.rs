@@ -88,7 +88,7 @@ impl FailureDetails {
     pub const CAUSES_LEFT_OUT: &str = "durable::CausesLeftOut";
     /// The requested id of a sub-orchestration is taken.
     pub const INSTANCE_EXISTS: &str = "durable::InstanceExists";
-    /// A client has skipped an operation of an entity, because the operation ends the process.
+    /// A client has skipped an operation of an entity, because the operation crashes the process.
     pub const PROCESS_ENDED: &str = "durable::ProcessEnded";
 
     /// The failures that no function returned.

@@ -249,13 +249,13 @@ fn actions(view: &View, model: &Model) -> Vec<Action> {
         let of_shown = |verb: &str| format!("{verb} {shown}?");
         all.push(
             Action::post("resume", "Resume", api(view, of, ":resume"))
-                .asks(of_shown("Resume"), "It runs the operation again that ended the process."),
+                .asks(of_shown("Resume"), "It repeats the operation that crashed the process."),
         );
         all.push(
             Action::post("skip", "Skip operation", api(view, of, ":skip"))
                 .asks(
                     of_shown("Skip the next operation of"),
-                    "The operation that ended the process fails, and its caller gets the error.",
+                    "The operation that crashed the process fails, and its caller gets the error.",
                 )
                 .destructive(),
         );

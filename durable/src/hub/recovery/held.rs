@@ -1,4 +1,4 @@
-//! The instances that do not run for now, because they may end the process.
+//! The instances that do not run for now, because they may crash the process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,17 +102,17 @@ fn set_aside(id: &InstanceId, attempts: u32) -> String {
         ("instance", "terminate it")
     };
     format!(
-        "{SET_ASIDE}: {kind} `{id}` is set aside, because it ends the process\n  \
+        "{SET_ASIDE}: {kind} `{id}` is set aside, because it crashes the process\n  \
          attempts             {attempts}, the last ones while no other suspect ran\n\
          find out what it does before the process ends (stack overflow, abort, out of memory), fix \
          that, and resume the {kind}; or {or}"
     )
 }
 
-/// The failure of an operation that a client skips, because it ends the process.
+/// The failure of an operation that a client skips, because it crashes the process.
 pub(crate) fn operation_failure() -> FailureDetails {
     let message = format!(
-        "{SET_ASIDE}: the operation was skipped, because it ends the process; fix the cause, and \
+        "{SET_ASIDE}: the operation was skipped, because it crashes the process; fix the cause, and \
          send the operation again"
     );
     FailureDetails::new(FailureDetails::PROCESS_ENDED, message).non_retriable()

@@ -1,4 +1,4 @@
-//! The notes that a hub leaves about what may end the process, and what it decides from the notes
+//! The notes that a hub leaves about what may crash the process, and what it decides from the notes
 //! of earlier openings.
 //!
 //! A note is a message of the hub to itself, so that every store can keep it, and a release that
@@ -19,7 +19,7 @@ use crate::store::{Commit, Epoch, PartitionState, Store, StoreError};
 
 /// The number of openings in which an instance runs with all others before it is a suspect.
 const TRIES: u32 = 3;
-/// The number of times in a row that a suspect has to end the process alone before it is set aside.
+/// The number of times in a row that a suspect has to crash the process alone before it is set aside.
 const ALONE: u32 = 5;
 /// The first bound that is noted for the time from a start to the end of the process. It is doubled
 /// while the suspect runs.
@@ -117,7 +117,7 @@ impl Attempt {
     }
 
     /// The same entity with its next operation, about which nothing is known. `None` if it has had
-    /// enough trials: the next opening finds an operation that ends the process after these.
+    /// enough trials: the next opening finds an operation that crashes the process after these.
     pub(crate) fn next_operation(self) -> Option<Self> {
         let (id, operations) = (self.held(), self.operations + 1);
         let within_millis = WITHIN_MILLIS;
@@ -346,7 +346,7 @@ pub(super) fn take_over(
         if held.of(&attempt.held()) == Some(Held::Back) {
             suspects.push((partition, attempt.clone()));
         }
-        // Suspects of another partition may end the process first: that is no evidence.
+        // Suspects of another partition may crash the process first: that is no evidence.
         attempts.push((partition, Attempt { group: 0, ..attempt }));
     }
     suspects.sort_by_key(|(_, it)| std::cmp::Reverse((it.alone, it.group)));

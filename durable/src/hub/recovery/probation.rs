@@ -1,5 +1,5 @@
 //! The thread `durable-recovery`: it lets the instances run that are held back, a few at a time, so
-//! that the one that ends the process is known at the next opening.
+//! that the one that crashes the process is known at the next opening.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// The time before the trial of an accused instance is at most this many times as long as the
 /// trial. So something else ends the process during the trial in at most one of this many cases.
 pub(crate) const QUIET: u32 = 16;
-/// The part of a group that runs together at the next opening, if the group has ended the process.
+/// The part of a group that runs together at the next opening, if the group has crashed the process.
 const PART: usize = 16;
 
 type Suspect = (PartitionId, Attempt);
@@ -65,7 +65,7 @@ impl<'a> Turn<'a> {
 
 impl Probation {
     /// Lets the instances run. The accused one runs first, after a time in which no suspect runs;
-    /// then those whose group ended the process. The groups of the others grow while nothing
+    /// then those whose group crashed the process. The groups of the others grow while nothing
     /// happens.
     pub(crate) fn run(mut self) {
         if let Err(error) = self.let_all_run(&mut Turn::take(&Mutex::default())) {
@@ -237,7 +237,7 @@ impl Probation {
     }
 }
 
-/// How long an accused instance runs alone: twice as long as it took to end the process, because it
+/// How long an accused instance runs alone: twice as long as it took to crash the process, because it
 /// will not take exactly as long again.
 fn trial_of(accused: &Attempt) -> Duration {
     (accused.within() * 2).min(GRACE)

@@ -100,7 +100,7 @@ impl Takeovers {
                 warn,
                 partition = owner.partition.0,
                 error,
-                "attempts of instances that may end the process are not counted"
+                "attempts of instances that may crash the process are not counted"
             );
         }
     }

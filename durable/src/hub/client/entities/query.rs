@@ -141,7 +141,7 @@ impl EntityQuery {
         Self { only_locked: true, includes_transient: true, ..self }
     }
 
-    /// Finds only entities that are set aside because an operation ends the process
+    /// Finds only entities that are set aside because an operation crashes the process
     /// ([DURABLE0106](crate::guide::error_codes::DURABLE0106)), even if they have no state. This
     /// reads every entity that meets the other conditions, so a page may be empty although more
     /// pages follow.

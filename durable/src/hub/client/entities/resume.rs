@@ -1,4 +1,4 @@
-//! Entities that are set aside, because an operation ends the process.
+//! Entities that are set aside, because an operation crashes the process.
 
 use tokio::sync::oneshot;
 
@@ -8,7 +8,7 @@ use crate::hub::task_hub::TaskHub;
 use crate::protocol::EntityId;
 
 impl TaskHub {
-    /// Resumes an entity that is set aside because its next operation ends the process
+    /// Resumes an entity that is set aside because its next operation crashes the process
     /// ([DURABLE0106]). The entity runs the same operation again, so remove the cause first.
     /// Returns whether the entity was set aside or held back.
     ///
@@ -33,7 +33,7 @@ impl TaskHub {
         self.let_run(entity_id, Resumption::Retry).await
     }
 
-    /// Resumes an entity that is set aside because its next operation ends the process
+    /// Resumes an entity that is set aside because its next operation crashes the process
     /// ([DURABLE0106]), but skips that operation: the operation fails with
     /// [`FailureDetails::PROCESS_ENDED`](crate::protocol::FailureDetails::PROCESS_ENDED), and the
     /// entity continues with the next one. Returns whether the entity was set aside; if not, no
@@ -46,7 +46,7 @@ impl TaskHub {
     /// # async fn go_on(hub: TaskHub) -> Result<()> {
     /// let account = EntityId::new("account", "c-88213")?;
     /// if hub.skip_operation(&account).await? {
-    ///     println!("the operation that ended the process has failed");
+    ///     println!("the operation that crashed the process has failed");
     /// }
     /// # Ok(())
     /// # }

@@ -65,13 +65,13 @@ fn run_without_code(
     is_changed
 }
 
-/// Sets an entity aside, because its next operation ends the process. Its messages stay.
+/// Sets an entity aside, because its next operation crashes the process. Its messages stay.
 pub(super) fn set_aside(core: &Core, live: &mut Live) {
     live.suspension = core.env.held.suspension(live.entity_id.instance_id());
     tell!(
         error,
         entity = %live.entity_id,
-        "DURABLE0106: an operation of an entity ends the process; the entity is set aside"
+        "DURABLE0106: an operation of an entity crashes the process; the entity is set aside"
     );
 }
 
