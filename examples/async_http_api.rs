@@ -60,7 +60,7 @@ async fn price(item: &str) -> Result<u32> {
 
 /// Waits until the order is paid, however long that takes, and ships it.
 #[orchestrator]
-async fn fulfil(ctx: &OrchestrationContext, order: Order) -> Result<String> {
+async fn fulfill(ctx: &OrchestrationContext, order: Order) -> Result<String> {
     let mut open = order.cents;
     while open > 0 {
         ctx.set_custom_status(&format!("waits for {open} cents"))?;
@@ -97,7 +97,7 @@ async fn start_order(
     Json(order): Json<Order>,
 ) -> Result<Response, Problem> {
     let id = format!("order-{}", order.number);
-    let run = shop.hub.start(fulfil(order).instance_id(id)).await?;
+    let run = shop.hub.start(fulfill(order).instance_id(id)).await?;
     Ok(accepted(&run, &shop.links(&request)))
 }
 

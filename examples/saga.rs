@@ -58,11 +58,11 @@ enum Undo {
     Refund,
 }
 
-/// Fulfils the order, or undoes all of it.
+/// Fulfills the order, or undoes all of it.
 #[orchestrator]
 async fn place_order(ctx: &OrchestrationContext, order: Order) -> Result<String, OrderError> {
     let mut undo = Vec::new();
-    let error = match fulfil(&order, &mut undo).await {
+    let error = match fulfill(&order, &mut undo).await {
         Ok(parcel) => return Ok(parcel),
         Err(error) => error,
     };
@@ -85,7 +85,7 @@ async fn place_order(ctx: &OrchestrationContext, order: Order) -> Result<String,
 /// (by a timeout, for example) may have taken effect. A compensation must therefore accept that
 /// there may be nothing to undo.
 #[durable::helper]
-async fn fulfil(order: &Order, undo: &mut Vec<Undo>) -> Result<String, OrderError> {
+async fn fulfill(order: &Order, undo: &mut Vec<Undo>) -> Result<String, OrderError> {
     undo.push(Undo::ReleaseStock);
     reserve_stock(order).await?;
     undo.push(Undo::Refund);

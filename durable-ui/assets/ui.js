@@ -25,7 +25,7 @@ for (const e of $$(".nav [aria-current],.tabs [aria-current]")) { // the bar alo
 const asked = new URLSearchParams(location.search);
 if (asked.has("cli") && $(".drawer")) $(".drawer").open = true;
 
-// One click handler for the page; behaviour hangs on data-* attributes.
+// One click handler for the page; behavior hangs on data-* attributes.
 Object.assign(verbs, {
   theme, refresh: () => location.reload(), help: () => open("help"), search: () => search(),
   close: (/** @type {HTMLElement} */ e) => e.closest("dialog")?.close(), pause: () => pause(),

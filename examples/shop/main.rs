@@ -25,7 +25,7 @@ use durable_http::{HttpOptions, Shutdown};
 use durable_ui::UiOptions;
 use tokio::net::TcpListener;
 
-use orders::{Approval, Order, fulfil};
+use orders::{Approval, Order, fulfill};
 use stock::{PRODUCTS, restock};
 
 /// Runs a small shop.
@@ -75,14 +75,14 @@ async fn main() -> Result<()> {
 
 /// Customers that order, and a manager that approves large orders.
 async fn trade(hub: TaskHub, orders_a_minute: u32) -> Result<()> {
-    let first = hub.count(&InstanceQuery::new().of::<fulfil>()).await?;
+    let first = hub.count(&InstanceQuery::new().of::<fulfill>()).await?;
     let first = u32::try_from(first).unwrap_or_default() + 1;
     let mut ticks = tokio::time::interval(Duration::from_mins(1) / orders_a_minute);
     for number in first.. {
         ticks.tick().await;
         let order = order(number);
         let customer = order.customer.clone();
-        let call = fulfil(order).tag("customer", customer).instance_id(format!("order-{number}"));
+        let call = fulfill(order).tag("customer", customer).instance_id(format!("order-{number}"));
         hub.start_if_absent(call).await?;
         // The manager looks through the orders of some time ago.
         if let Some(earlier) = number.checked_sub(5) {

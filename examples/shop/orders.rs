@@ -54,7 +54,7 @@ impl NonRetriable for OrderError {
 
 /// Takes an order from stock to door. The result is the number of the parcel.
 #[orchestrator]
-pub(crate) async fn fulfil(ctx: &OrchestrationContext, order: Order) -> Result<String> {
+pub(crate) async fn fulfill(ctx: &OrchestrationContext, order: Order) -> Result<String> {
     check_address(order.number, &order.address).await?;
     ctx.set_custom_status("reserving stock")?;
     if !reserve(ctx, &order).await? {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use durable::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::orders::{Order, fulfil};
+use crate::orders::{Order, fulfill};
 use crate::stock::Stock;
 
 /// What a stocktaker raises when a shelf has been counted.
@@ -76,21 +76,21 @@ pub(crate) async fn start(hub: &TaskHub) -> Result<()> {
         euros: 80,
         address: "London".to_owned(),
     };
-    let fulfil = |order: Order| {
+    let fulfill = |order: Order| {
         let id = format!("order-{}", order.number);
-        fulfil(order).tag("shop", "stuck").instance_id(id)
+        fulfill(order).tag("shop", "stuck").instance_id(id)
     };
     // The bank cannot be reached for this customer.
-    hub.start_if_absent(fulfil(Order { customer: "Mallory".to_owned(), ..order(9001, "mug") }))
+    hub.start_if_absent(fulfill(Order { customer: "Mallory".to_owned(), ..order(9001, "mug") }))
         .await?;
     // The name of the event is misspelt.
-    hub.start_if_absent(fulfil(Order { euros: 900, ..order(9002, "mug") })).await?;
+    hub.start_if_absent(fulfill(Order { euros: 900, ..order(9002, "mug") })).await?;
     let _timed_out = hub.instance("order-9002")?.raise_event("Aproval", &true).await;
     // Another instance has locked the shelf.
     hub.start_if_absent(stocktake("tray".to_owned()).instance_id("stocktake-tray")).await?;
-    hub.start_if_absent(fulfil(order(9003, "tray"))).await?;
+    hub.start_if_absent(fulfill(order(9003, "tray"))).await?;
     // Its child waits for a timer.
-    hub.start_if_absent(fulfil(Order { address: "Atlantis".to_owned(), ..order(9004, "mug") }))
+    hub.start_if_absent(fulfill(Order { address: "Atlantis".to_owned(), ..order(9004, "mug") }))
         .await?;
     // Its history does not fit the code.
     hub.instance("price-of-samovar")?.raise_event("Accepted", &true).await?;

@@ -1,6 +1,6 @@
 //! Every public type, trait and function has a compiled example.
 //!
-//! Methods are left to judgement: one that only sets an option or returns a field needs none if its type
+//! Methods are left to judgment: one that only sets an option or returns a field needs none if its type
 //! has one.
 
 use syn::{Attribute, Expr, Item, Lit, Meta};

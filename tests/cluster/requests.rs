@@ -124,7 +124,7 @@ async fn a_start_with_a_generated_id_in_a_partition_of_this_node_reads_nothing()
     hub.shutdown().await.unwrap();
 }
 
-/// Processes with different codecs cannot read each other's requests, like neighbouring releases with
+/// Processes with different codecs cannot read each other's requests, like neighboring releases with
 /// different requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_the_owner_cannot_read_is_refused_and_not_carried_out() {

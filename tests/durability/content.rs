@@ -1,4 +1,4 @@
-//! The content of a file on the modelled disk, page by page, and the part of it that survives a
+//! The content of a file on the modeled disk, page by page, and the part of it that survives a
 //! crash.
 
 use std::collections::{BTreeMap, BTreeSet};

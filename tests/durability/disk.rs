@@ -131,8 +131,8 @@ impl Disk {
                 self.change_names(path, NameChange::Remove(path.clone()));
             }
             Deed::RenameTo(to) => {
-                let is_modelled = path.parent() == to.parent() && self.is_settled(path);
-                assert!(is_modelled, "no model of a crash for the renaming of {}", path.display());
+                let is_modeled = path.parent() == to.parent() && self.is_settled(path);
+                assert!(is_modeled, "no model of a crash for the renaming of {}", path.display());
                 self.change_names(path, NameChange::Rename(path.clone(), to.clone()));
             }
             Deed::Sync(sync, number) => self.sync(path, *sync, *number),

@@ -207,13 +207,13 @@ fn explains(entries: &[Entry], mut disk: Disk, root: &Path) {
     for entry in entries {
         disk.apply(entry);
     }
-    let (mut modelled, mut found) = (disk.files(), Snapshot::of(root).files);
-    for files in [&mut modelled, &mut found] {
+    let (mut modeled, mut found) = (disk.files(), Snapshot::of(root).files);
+    for files in [&mut modeled, &mut found] {
         files.remove(Path::new("marks"));
     }
-    assert!(modelled.keys().eq(found.keys()), "the shim did not see all files being made");
+    assert!(modeled.keys().eq(found.keys()), "the shim did not see all files being made");
     for (path, content) in &found {
-        let is_explained = modelled[path] == *content;
+        let is_explained = modeled[path] == *content;
         assert!(is_explained, "{} was written past the shim", path.display());
     }
 }

@@ -1,7 +1,7 @@
 //! The listeners of this program: a `tracing` subscriber and a `metrics` recorder that record
 //! everything.
 //!
-//! A hub works on threads of its own, so both listeners are global. Tests recognise their own lines
+//! A hub works on threads of its own, so both listeners are global. Tests recognize their own lines
 //! and counts by names that no other test uses.
 
 use std::cell::RefCell;

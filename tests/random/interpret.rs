@@ -1,6 +1,6 @@
 //! The one orchestrator that runs every program, with its activities and its entity.
 //!
-//! The behaviour of a program depends only on its value. Its result is its log: each line contains
+//! The behavior of a program depends only on its value. Its result is its log: each line contains
 //! the place in the program, the time since the start, and what happened.
 
 use std::cell::RefCell;

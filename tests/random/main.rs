@@ -5,7 +5,7 @@
 //! many, each in all ways. The first failing seed of each kind is made smaller and printed.
 //!
 //! Read in this order: `program.rs` (the grammar), `generate.rs` (from a seed to a case),
-//! `interpret.rs` (the orchestrator that runs it), `model.rs` (the expected behaviour), `run.rs`
+//! `interpret.rs` (the orchestrator that runs it), `model.rs` (the expected behavior), `run.rs`
 //! (the ways to run it), `check.rs` (the oracle), `shrink.rs`.
 
 mod chance;

@@ -1,4 +1,4 @@
-//! The expected behaviour of a program: a second interpreter, as simple as possible.
+//! The expected behavior of a program: a second interpreter, as simple as possible.
 //!
 //! Written from the documentation and not from the engine. Nothing is recorded or replayed. At each
 //! moment everything is polled until nothing changes, and then time advances to the next moment.

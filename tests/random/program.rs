@@ -80,7 +80,7 @@ pub(crate) struct Activity {
     pub(crate) options: Options,
 }
 
-/// The behaviour of an activity, which depends at most on the number of its attempt.
+/// The behavior of an activity, which depends at most on the number of its attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Does {
     Return(i64),

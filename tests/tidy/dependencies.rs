@@ -1,4 +1,4 @@
-//! Licences and sources of all dependencies, by the rules in `deny.toml`.
+//! Licenses and sources of all dependencies, by the rules in `deny.toml`.
 //!
 //! `cargo deny` checks the same, and advisories and duplicates too, but building it takes minutes. So
 //! this part runs with the tests, and `.ci/run` runs the rest where `cargo deny` is installed.
@@ -34,16 +34,16 @@ fn listed(rules: &str, list: &str) -> BTreeSet<String> {
     lines.flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// Whether a licence expression is met by allowed licences.
+/// Whether a license expression is met by allowed licenses.
 fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     expression.replace('/', " OR ").split(" AND ").all(|part| {
         let part = part.trim_matches(['(', ')', ' ']);
-        part.split(" OR ").any(|licence| allowed.contains(licence.trim()))
+        part.split(" OR ").any(|license| allowed.contains(license.trim()))
     })
 }
 
 #[test]
-fn every_dependency_has_an_allowed_licence_and_source() {
+fn every_dependency_has_an_allowed_license_and_source() {
     let rules = fs::read_to_string(root().join("deny.toml")).unwrap();
     let (allowed, exceptions) = (listed(&rules, "allow"), listed(&rules, "exceptions"));
     assert!(rules.contains(REGISTRY.trim_start_matches("registry+")));
@@ -59,7 +59,7 @@ fn every_dependency_has_an_allowed_licence_and_source() {
         let license = license.unwrap_or_default();
         let is_exception = exceptions.contains(&name) && exceptions.contains(&license);
         if !is_exception && !is_allowed(&license, &allowed) {
-            found.push(format!("{name} {version}: the licence `{license}` is not in deny.toml"));
+            found.push(format!("{name} {version}: the license `{license}` is not in deny.toml"));
         }
         if source.as_deref().is_some_and(|source| source != REGISTRY) {
             found.push(format!("{name} {version} comes from {source:?}"));

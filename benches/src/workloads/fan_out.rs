@@ -31,8 +31,8 @@ async fn run_one(plan: &Plan, report: &mut Report, width: u32) -> Result<()> {
             report.add(&name, Engine::Duroxide, SECONDS, scaled);
             if peer_width < width {
                 let note = plan.pick(
-                    "measured with 100 and scaled in proportion, which favours it",
-                    "measured with 1,000 and scaled in proportion, which favours it",
+                    "measured with 100 and scaled in proportion, which favors it",
+                    "measured with 1,000 and scaled in proportion, which favors it",
                 );
                 report.note(&name, Engine::Duroxide, note);
             }

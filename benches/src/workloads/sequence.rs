@@ -36,8 +36,8 @@ async fn run_one(plan: &Plan, report: &mut Report, steps: u32) -> Result<()> {
             let scaled = duroxide(plan, few).await? * f64::from(steps) / f64::from(few);
             report.add(&name, Engine::Duroxide, SECONDS, scaled);
             let note = plan.pick(
-                "measured with 100 and scaled in proportion, which favours it",
-                "measured with 500 and scaled in proportion, which favours it",
+                "measured with 100 and scaled in proportion, which favors it",
+                "measured with 500 and scaled in proportion, which favors it",
             );
             report.note(&name, Engine::Duroxide, note);
         }

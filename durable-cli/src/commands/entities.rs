@@ -106,7 +106,7 @@ pub(super) async fn locks(locks: &Locks, session: &mut Session<'_>) -> Result<()
         let since = session.clock().show_some(entity.locked_since);
         table.add(vec![entity.name(), holder.unwrap_or_default(), since, waiting.join(", ")]);
     }
-    let text = table.text(session.is_coloured());
+    let text = table.text(session.is_colored());
     session.io.write(&text);
     Ok(())
 }

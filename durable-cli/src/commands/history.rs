@@ -94,7 +94,7 @@ fn show(
         let event: Event = crate::output::read(event)?;
         table.add(row(&event, session));
     }
-    let text = table.text(session.is_coloured());
+    let text = table.text(session.is_colored());
     session.io.write(&text);
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) async fn count(count: &Count, session: &mut Session<'_>) -> Result<()
     for (group, count) in groups {
         table.add(vec![count.to_string(), group]);
     }
-    let text = table.text(session.is_coloured());
+    let text = table.text(session.is_colored());
     session.io.write(&text);
     Ok(())
 }

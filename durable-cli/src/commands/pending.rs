@@ -42,7 +42,7 @@ pub(super) async fn pending(pending: &Pending, session: &mut Session<'_>) -> Res
 
 /// Shows what one instance waits for. Returns the instances that it waits for.
 fn show(pending: &PendingWork, session: &mut Session<'_>) -> Vec<String> {
-    let mut text = describe(pending, &session.clock(), session.is_coloured());
+    let mut text = describe(pending, &session.clock(), session.is_colored());
     let is_read_only = session.opened.as_ref().is_some_and(|opened| opened.is_read_only);
     if is_read_only && is_unknown(pending) {
         text.push_str(UNKNOWN);
@@ -119,10 +119,10 @@ fn queues(pending: &PendingWork, clock: &Clock) -> Vec<String> {
     lines
 }
 
-fn describe(pending: &PendingWork, clock: &Clock, is_coloured: bool) -> String {
+fn describe(pending: &PendingWork, clock: &Clock, is_colored: bool) -> String {
     let mut text = headline(&pending.status);
     if !pending.tasks.is_empty() || !pending.awaited_events.is_empty() {
-        text.push_str(&table(pending, clock).text(is_coloured));
+        text.push_str(&table(pending, clock).text(is_colored));
     }
     for task in &pending.tasks {
         if let Some(failure) = &task.last_failure {

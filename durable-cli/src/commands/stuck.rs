@@ -54,7 +54,7 @@ pub(super) async fn oldest(of: &Pending, session: &mut Session<'_>) -> Result<()
             waits,
         ]);
     }
-    let text = table.text(session.is_coloured());
+    let text = table.text(session.is_colored());
     session.io.write(&text);
     if has_more {
         let limit = of.limit;

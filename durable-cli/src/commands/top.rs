@@ -28,7 +28,7 @@ pub(super) async fn top(session: &mut Session<'_>) -> Result<(), CliError> {
     let failed = named("FAILED", groups(&failed, GroupBy::Name, session).await?);
     session.io.write(&format!("instances: {}\n", statuses.join(", ")));
     for table in [activities, running, failed].into_iter().flatten() {
-        let text = table.text(session.is_coloured());
+        let text = table.text(session.is_colored());
         session.io.write(&format!("\n{text}"));
     }
     Ok(())

@@ -55,7 +55,7 @@ impl Session<'_> {
         Clock { now: io.now(), format: global.time_format, utc: global.utc }
     }
 
-    pub(crate) fn is_coloured(&self) -> bool {
+    pub(crate) fn is_colored(&self) -> bool {
         match self.global.color {
             Color::Always => true,
             Color::Never => false,
@@ -100,7 +100,7 @@ impl Session<'_> {
                     }
                     table.add(row);
                 }
-                let text = table.text(self.is_coloured());
+                let text = table.text(self.is_colored());
                 self.io.write(&text);
             }
         }
@@ -125,7 +125,7 @@ impl Session<'_> {
             };
         }
         let sheet = read::<T>(item)?.sheet(&self.clock());
-        let text = table::sheet(&sheet, self.is_coloured());
+        let text = table::sheet(&sheet, self.is_colored());
         self.io.write(&text);
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Session<'_> {
             for node in &nodes {
                 table.add(fields.iter().map(|field| node.text_of(field)).collect());
             }
-            let text = table.text(self.is_coloured());
+            let text = table.text(self.is_colored());
             self.io.write(&text);
             return Ok(());
         }

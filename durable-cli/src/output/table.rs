@@ -9,7 +9,7 @@ const CELL_MAX: usize = 60;
 const GAP: &str = "  ";
 
 /// The color of a word, by its ANSI number.
-fn colour(word: &str) -> Option<u8> {
+fn color(word: &str) -> Option<u8> {
     match word {
         "Completed" | "Active" => Some(32),
         "Failed" | "Terminated" | "TaskFailed" | "ExecutionFailed" => Some(31),
@@ -49,9 +49,9 @@ fn cut(text: String) -> String {
     kept.chain(['\u{2026}']).collect()
 }
 
-fn painted(text: &str, is_coloured: bool) -> String {
-    match colour(text) {
-        Some(colour) if is_coloured => format!("\x1b[{colour}m{text}\x1b[0m"),
+fn painted(text: &str, is_colored: bool) -> String {
+    match color(text) {
+        Some(color) if is_colored => format!("\x1b[{color}m{text}\x1b[0m"),
         _ => text.to_owned(),
     }
 }
@@ -74,7 +74,7 @@ impl Table {
         self.rows.push(row.into_iter().enumerate().map(cell).collect());
     }
 
-    pub(crate) fn text(&self, is_coloured: bool) -> String {
+    pub(crate) fn text(&self, is_colored: bool) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |index: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(index));
@@ -85,7 +85,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for (index, cell) in row.iter().enumerate() {
-                line.push_str(&painted(cell, is_coloured));
+                line.push_str(&painted(cell, is_colored));
                 if index + 1 < row.len() {
                     line.push_str(&" ".repeat(widths[index] - cell.width()));
                     line.push_str(GAP);
@@ -100,7 +100,7 @@ impl Table {
 
 /// Names and values, one pair per line. Empty values are left out; values with several lines are
 /// indented. Writing to a `String` cannot fail.
-pub(crate) fn sheet(values: &[(String, String)], is_coloured: bool) -> String {
+pub(crate) fn sheet(values: &[(String, String)], is_colored: bool) -> String {
     let shown: Vec<_> = values.iter().filter(|(_, value)| !value.is_empty()).collect();
     let width = shown.iter().map(|(name, _)| name.width()).max().unwrap_or(0);
     let mut text = String::new();
@@ -108,7 +108,7 @@ pub(crate) fn sheet(values: &[(String, String)], is_coloured: bool) -> String {
         let name = name.to_lowercase();
         let mut lines = value.lines().map(printable);
         let first = lines.next().unwrap_or_default();
-        let _ = writeln!(text, "{name:width$}{GAP}{}", painted(&first, is_coloured));
+        let _ = writeln!(text, "{name:width$}{GAP}{}", painted(&first, is_colored));
         for line in lines {
             let _ = writeln!(text, "{:width$}{GAP}{line}", "");
         }

@@ -25,7 +25,7 @@ pub(super) fn fold(
     if count <= max {
         return (drafts.into_iter().map(|draft| shown(draft, source)).collect(), false);
     }
-    let mut groups = neighbours(drafts);
+    let mut groups = neighbors(drafts);
     if cost(&groups) > max {
         groups = regrouped(groups, |draft| Some(draft.lane.name.clone()));
     }
@@ -56,7 +56,7 @@ fn cost(groups: &[Vec<Draft>]) -> usize {
     groups.iter().map(cost).sum()
 }
 
-fn neighbours(drafts: Vec<Draft>) -> Vec<Vec<Draft>> {
+fn neighbors(drafts: Vec<Draft>) -> Vec<Vec<Draft>> {
     let mut groups: Vec<Vec<Draft>> = Vec::new();
     for draft in drafts {
         let is_equal = |group: &&mut Vec<Draft>| {

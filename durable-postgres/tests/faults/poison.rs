@@ -84,7 +84,7 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[tokio::main]
-async fn recognised() -> Result<()> {
+async fn recognized() -> Result<()> {
     let options = cluster::schema(&cluster::unique("poison"));
     let client = open(options.clone(), true).await?;
     let deaths = Arc::<AtomicUsize>::default();
@@ -121,6 +121,6 @@ async fn recognised() -> Result<()> {
 fn an_instance_that_ends_every_process_is_set_aside() -> Result<()> {
     match (std::env::var(URL), std::env::var(SCHEMA)) {
         (Ok(url), Ok(schema)) => process(&url, &schema),
-        _ => recognised(),
+        _ => recognized(),
     }
 }

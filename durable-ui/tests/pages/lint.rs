@@ -131,7 +131,7 @@ fn faults(html: &str) -> Vec<String> {
             faults.push(format!("two elements have the id {id}"));
         }
     }
-    let labelled: BTreeSet<_> = elements
+    let labeled: BTreeSet<_> = elements
         .iter()
         .filter(|it| it.name == "label")
         .filter_map(|it| it.attributes.get("for"))
@@ -152,20 +152,20 @@ fn faults(html: &str) -> Vec<String> {
         let is_hidden = tag.attributes.get("type").is_some_and(|it| it == "hidden");
         match tag.name.as_str() {
             "input" | "select" | "textarea" if !is_hidden => {
-                let is_labelled = has("aria-label")
+                let is_labeled = has("aria-label")
                     || tag.around.iter().any(|it| it == "label")
-                    || tag.attributes.get("id").is_some_and(|id| labelled.contains(id));
-                if !is_labelled {
+                    || tag.attributes.get("id").is_some_and(|id| labeled.contains(id));
+                if !is_labeled {
                     fault("a field has no label");
                 }
             }
             "a" if !has("href") => fault("a link goes nowhere"),
             "a" | "button" | "summary" if !has_text => fault("an element has no text"),
             "svg" if tag.attributes.get("aria-hidden").is_none_or(|it| it != "true") => {
-                // A part of a picture that is labelled needs no label.
+                // A part of a picture that is labeled needs no label.
                 let is_part = tag.around.iter().any(|it| it == "svg");
-                let is_labelled = has("aria-label") && has("role");
-                if !(is_part || is_labelled) {
+                let is_labeled = has("aria-label") && has("role");
+                if !(is_part || is_labeled) {
                     fault("a picture has no label");
                 }
             }

@@ -280,7 +280,7 @@ impl Run {
             self.before = self.counts();
             match self.open_at(&self.disk, HUB) {
                 Ok(store) => {
-                    self.recognise(&store)?;
+                    self.recognize(&store)?;
                     if self.take_over(&store)? {
                         return Ok(store);
                     }
@@ -300,7 +300,7 @@ impl Run {
     }
 
     /// Finds out how many of the steps are in the store.
-    fn recognise(&mut self, store: &SledStore) -> Result<(), String> {
+    fn recognize(&mut self, store: &SledStore) -> Result<(), String> {
         let model = MemoryStore::default();
         for step in &self.steps[..self.least] {
             step.apply(&model).map_err(|error| format!("the model refuses a step: {error}"))?;

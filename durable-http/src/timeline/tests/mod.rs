@@ -325,7 +325,7 @@ fn fan_out(count: i32) -> History {
 }
 
 #[test]
-fn equal_neighbours_become_one_lane_above_the_limit() {
+fn equal_neighbors_become_one_lane_above_the_limit() {
     let history = fan_out(50);
     let whole = of(&history, None, 20, &View { max_bars: 51, ..View::default() });
     assert_eq!((whole.lanes.len(), whole.is_folded), (51, false));

@@ -25,7 +25,7 @@ pub(super) fn timeline(call: &Call, details: &Details, of: &Timeline, query: &Qu
         (filter(call, details, of, query))
         (legend())
         @if of.is_folded {
-            p.q2 { "Equal neighbours are one lane, because there are more than 2,000 bars. Zoom in to see each." }
+            p.q2 { "Equal neighbors are one lane, because there are more than 2,000 bars. Zoom in to see each." }
         }
         (drawn::timeline(&call.view, of))
     };

@@ -61,7 +61,7 @@ impl InstanceHandle {
     /// ```
     /// use durable::client::{HubError, InstanceHandle};
     ///
-    /// /// The progress in per cent that the orchestrator set with `ctx.set_custom_status(&percent)`.
+    /// /// The progress in percent that the orchestrator set with `ctx.set_custom_status(&percent)`.
     /// async fn progress(instance: &InstanceHandle) -> Result<u32, HubError> {
     ///     Ok(instance.custom_status().await?.unwrap_or_default())
     /// }

@@ -44,7 +44,7 @@ fn every_claim_raises_the_epoch(scene: Scene<'_>) -> Scene<'_> {
 }
 
 fn an_old_epoch_is_refused(scene: Scene<'_>) -> Scene<'_> {
-    let (old, neighbour) = (scene.claim(11), scene.claim(12));
+    let (old, neighbor) = (scene.claim(11), scene.claim(12));
     let mut instance = Instance::new(11, "order-11");
     scene.commit(&Group::by(&[old]).episode(instance.run(2)).send(11, &message(1)));
     let new = scene.claim(11);
@@ -63,7 +63,7 @@ fn an_old_epoch_is_refused(scene: Scene<'_>) -> Scene<'_> {
             group.episode(episode()).consume(11, &message(1)).send(11, &message(2)),
         ]
     };
-    for owners in [vec![old], vec![old, neighbour], vec![neighbour, old], vec![new, old]] {
+    for owners in [vec![old], vec![old, neighbor], vec![neighbor, old], vec![new, old]] {
         for group in groups(&owners) {
             scene.fenced(&group, 11, "one of its epochs is old");
             same(&scene.look(&places), &before, "the store after a commit under an old epoch");
@@ -71,9 +71,9 @@ fn an_old_epoch_is_refused(scene: Scene<'_>) -> Scene<'_> {
     }
 
     let mut other = Instance::new(12, "order-12");
-    let group = Group::by(&[new, neighbour]).episode(instance.run(1)).episode(other.run(1));
+    let group = Group::by(&[new, neighbor]).episode(instance.run(1)).episode(other.run(1));
     scene.commit(&group.consume(11, &message(1)));
-    scene.commit(&Group::by(&[neighbour]).episode(other.run(1)));
+    scene.commit(&Group::by(&[neighbor]).episode(other.run(1)));
     scene.fenced(&Group::by(&[old]), 11, "its epoch is old, also after the new owner's commit");
     for instance in [&instance, &other] {
         scene.holds(instance);

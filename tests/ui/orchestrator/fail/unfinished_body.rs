@@ -1,4 +1,4 @@
-//! An unfinished body is a single error, without further errors at callers or neighbours.
+//! An unfinished body is a single error, without further errors at callers or neighbors.
 #![allow(unused)]
 
 use durable::prelude::*;
