@@ -168,7 +168,7 @@ impl Client {
     /// # use durable_http::client::{Client, ClientError};
     /// use durable_http::client::PendingCause;
     ///
-    /// /// Why the instance does not proceed.
+    /// /// Why the instance is stuck.
     /// async fn print(client: &Client, id: &str) -> Result<(), ClientError> {
     ///     match client.get_pending(id).await?.cause() {
     ///         Some(PendingCause::Event(name)) => println!("waits for the event {name}"),

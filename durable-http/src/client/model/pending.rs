@@ -43,7 +43,7 @@ pub struct EventWait {
     pub since: DateTime<Utc>,
 }
 
-/// The most likely reason why an instance does not proceed.
+/// The most likely reason why an instance is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PendingCause<'a> {
@@ -99,7 +99,7 @@ impl PendingWork {
         Some(AwaitedEntity { entity_id, position: task.position, locked_by, locked_since })
     }
 
-    /// Returns the most likely reason why the instance does not proceed: its oldest task other than
+    /// Returns the most likely reason why the instance is stuck: its oldest task other than
     /// a timer; otherwise an event that it waits for; otherwise the timer that is due first. Timers
     /// come last because a timer beside another task is usually a time limit.
     pub fn cause(&self) -> Option<PendingCause<'_>> {

@@ -1,6 +1,6 @@
 //! One instance: what it does, why it waits, and actions on it.
 //!
-//! The header, the actions and the reason why the instance does not proceed are on every tab. Each
+//! The header, the actions and the reason why the instance is stuck are on every tab. Each
 //! tab is a separate page, so that it can be linked to, and reads only what it shows.
 
 mod actions;

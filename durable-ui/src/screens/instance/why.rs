@@ -1,4 +1,4 @@
-//! Why the instance does not proceed: one sentence, the error, and what it waits for.
+//! Why the instance is stuck: one sentence, the error, and what it waits for.
 
 use durable::RuntimeStatus;
 use durable_http::client::{AwaitedEntity, PendingKind, PendingTask, PendingWork};

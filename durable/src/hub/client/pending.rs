@@ -19,7 +19,7 @@ use crate::protocol::{
 /// ```
 /// use durable::client::{HubError, InstanceHandle};
 ///
-/// /// Prints why an instance does not proceed.
+/// /// Prints why an instance is stuck.
 /// async fn print(instance: &InstanceHandle) -> Result<(), HubError> {
 ///     let pending = instance.pending().await?;
 ///     for task in &pending.tasks {
