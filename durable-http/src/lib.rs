@@ -1,7 +1,7 @@
 //! HTTP access to a task hub: the management API of Durable Functions for its official clients, and
 //! this library's own JSON API.
 //!
-//! ```standalone_crate
+//! ```
 //! use durable::prelude::*;
 //! use durable_http::HttpOptions;
 //!
@@ -108,7 +108,7 @@ use app::App;
 ///
 /// They can be mounted at any prefix; the links in answers include it:
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use axum::Router;
 /// use durable_http::HttpOptions;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 /// to [`HttpOptions::shutdown`](crate::HttpOptions::shutdown), and begin the shutdown together with
 /// that of the app:
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable_http::{HttpOptions, Shutdown};
 ///

@@ -4,6 +4,8 @@
 //! `valid` checks both, `body` checks and rewrites the body of an orchestrator, and `expand` writes
 //! the item. If a rule is broken, `fallback` writes an inert item of the same name, so that its
 //! callers compile. All errors of a function are reported at once.
+//!
+//! The examples in the docs of the attributes need `durable`, so the package `tests` compiles them.
 
 mod allow;
 mod ast;
@@ -43,7 +45,7 @@ use proc_macro::TokenStream;
 
 use crate::ast::Kind;
 
-#[doc = include_str!("../docs/activity.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/activity.md"))]
 #[doc(alias = "task")]
 #[doc(alias = "step")]
 #[proc_macro_attribute]
@@ -53,7 +55,7 @@ pub fn activity(options: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-#[doc = include_str!("../docs/orchestrator.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/orchestrator.md"))]
 #[doc(alias = "workflow")]
 #[doc(alias = "child_workflow")]
 #[proc_macro_attribute]
@@ -63,7 +65,7 @@ pub fn orchestrator(options: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-#[doc = include_str!("../docs/entity.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/entity.md"))]
 #[doc(alias = "actor")]
 #[doc(alias = "virtual_object")]
 #[proc_macro_attribute]
@@ -71,25 +73,25 @@ pub fn entity(options: TokenStream, item: TokenStream) -> TokenStream {
     manifest::checked("entity", options, item, entity::entity)
 }
 
-#[doc = include_str!("../docs/helper.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/helper.md"))]
 #[proc_macro_attribute]
 pub fn helper(options: TokenStream, item: TokenStream) -> TokenStream {
     manifest::checked("helper", options, item, |options, item| helper::helper(&options, item))
 }
 
-#[doc = include_str!("../docs/deterministic.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/deterministic.md"))]
 #[proc_macro_attribute]
 pub fn deterministic(options: TokenStream, item: TokenStream) -> TokenStream {
     helper::deterministic(&options.into(), &item.into()).into()
 }
 
-#[doc = include_str!("../docs/event.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/event.md"))]
 #[proc_macro_attribute]
 pub fn event(options: TokenStream, item: TokenStream) -> TokenStream {
     manifest::checked("event", options, item, event::event)
 }
 
-#[doc = include_str!("../docs/allow.md")]
+#[cfg_attr(not(doctest), doc = include_str!("../docs/allow.md"))]
 #[proc_macro_attribute]
 pub fn allow(options: TokenStream, item: TokenStream) -> TokenStream {
     helper::allow(&options.into(), &item.into()).into()

@@ -1,6 +1,6 @@
 //! A dashboard for a task hub: what each instance does, why it waits, and actions on it.
 //!
-//! ```standalone_crate
+//! ```
 //! use axum::Router;
 //! use durable::prelude::*;
 //! use durable_ui::UiOptions;
@@ -84,7 +84,7 @@ pub fn router(hub: &TaskHub, options: UiOptions) -> Router {
 /// client has none, the key that the reader enters. The dashboard accepts only requests for
 /// loopback hosts.
 ///
-/// ```standalone_crate
+/// ```
 /// use durable_http::client::Client;
 /// use durable_ui::UiOptions;
 ///

@@ -238,7 +238,7 @@ impl ActivityContext {
 
 /// Shared state of activities, such as a connection pool: a parameter that the hub fills in.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// struct Prices { per_item: u32 }
 ///

@@ -1,6 +1,6 @@
 //! Opening a task hub, its operations, and their results and errors.
 //!
-//! ```standalone_crate
+//! ```
 //! # use durable::prelude::*;
 //! use durable::RuntimeStatus;
 //! use durable::client::InstanceQuery;

@@ -111,6 +111,7 @@ pub trait Orchestrator: Definition {
 pub struct Entry {
     pub name: &'static str,
     pub version: Option<&'static str>,
+    pub module: &'static str,
     pub file: &'static str,
     pub line: u32,
     pub code_hash: u64,
@@ -195,13 +196,14 @@ impl Entry {
     #[track_caller]
     pub const fn new(
         name: &'static str,
+        module: &'static str,
         code_hash: u64,
         parameters: Parameters,
         body: Body,
     ) -> Self {
-        let (place, options) = (Location::caller(), CallDefaults::NONE);
+        let (place, version, options) = (Location::caller(), None, CallDefaults::NONE);
         let (file, line) = (place.file(), place.line());
-        Self { name, version: None, file, line, code_hash, parameters, options, body }
+        Self { name, version, module, file, line, code_hash, parameters, options, body }
     }
 
     #[must_use]

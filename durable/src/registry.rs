@@ -77,6 +77,18 @@ pub enum VersionMatch {
 /// Functions by name, each with its versions in order.
 type Functions = BTreeMap<&'static str, Vec<Entry>>;
 
+/// Whether a function is visible to the example that runs, if this program contains examples of docs.
+///
+/// rustdoc compiles the examples of a crate into one program, each in a module of its own, and starts
+/// the program once for each, with its number in a variable. Examples may use the same names.
+fn is_in_this_example(module: &str) -> bool {
+    let example = module.split("::").nth(1).and_then(|name| name.strip_prefix("__doctest_"));
+    let runs_another = |example: &str| {
+        std::env::var("RUSTDOC_DOCTEST_RUN_NB_TEST").is_ok_and(|running| running != example)
+    };
+    !example.is_some_and(runs_another)
+}
+
 /// The error returned when two functions have the same name.
 ///
 /// ```
@@ -115,7 +127,8 @@ impl Registry {
     fn annotated(is_wanted: impl Fn(&Entry) -> bool) -> Result<Self, RegistryError> {
         let mut registry = Self::default();
         let all = inventory::iter::<Entry>.into_iter();
-        let mut entries: Vec<_> = all.filter(|entry| is_wanted(entry)).collect();
+        let is_wanted = |entry: &&Entry| is_wanted(entry) && is_in_this_example(entry.module);
+        let mut entries: Vec<_> = all.filter(is_wanted).collect();
         entries.sort_by_key(|entry| (entry.file, entry.line));
         entries.into_iter().try_for_each(|entry| registry.add(*entry))?;
         Ok(registry)

@@ -37,7 +37,7 @@ pub struct WeakSecret {
 
 /// The secrets that sign callback links, and the address of the hub's routes.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable_http::{CallbackKeys, CallbackUrl, Callbacks, HttpOptions};
 ///

@@ -1,6 +1,6 @@
 //! A typed client of `/api/v1`, for the dashboard, the command line, and other Rust programs.
 //!
-//! ```standalone_crate
+//! ```
 //! use durable::prelude::*;
 //! use durable::RuntimeStatus;
 //! use durable_http::HttpOptions;

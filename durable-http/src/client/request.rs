@@ -19,7 +19,7 @@ use crate::v1;
 ///
 /// The parameters are those of the operation; the hub refuses unknown ones.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # use durable_http::HttpOptions;
 /// # use durable_http::client::{Client, ClientError, InstanceFilter};

@@ -116,7 +116,7 @@ pub struct Server {
 /// The server runs in tasks of the current runtime until [`Server::shutdown`] is called, which
 /// leaves the hub open.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable_http::HttpOptions;
 ///

@@ -144,7 +144,7 @@ impl Default for View {
 ///
 /// The time that this takes is proportional to the length of the history.
 ///
-/// ```standalone_crate
+/// ```
 /// use durable::prelude::*;
 /// use durable_http::timeline::{LaneKind, Source, View, compute};
 ///

@@ -287,7 +287,7 @@ fn is_loopback(host: &str) -> bool {
 /// of a webhook starts a delivery in the same commit as the change, so a crash neither loses an
 /// event nor starts a second delivery. A delivery is repeated until a response has a 2xx status.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::client::{LifecycleFilter, LifecycleKind};
 /// use durable_http::{SendWebhooks, Webhook, Webhooks};

@@ -76,7 +76,8 @@ impl Entry<'_> {
     pub(crate) fn expand(&self, body: &TokenStream) -> TokenStream {
         let Self { name, at, code_hash, parameters } = self;
         let private = private(*at);
-        quote_spanned!(*at=> #private::Entry::new(#name, #code_hash, #parameters, #body))
+        let module = quote_spanned!(*at=> ::core::module_path!());
+        quote_spanned!(*at=> #private::Entry::new(#name, #module, #code_hash, #parameters, #body))
     }
 }
 

@@ -59,7 +59,7 @@ impl TaskHub {
 
 /// Configures and opens a task hub.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # #[tokio::main]
 /// # async fn main() -> Result<()> {
@@ -90,7 +90,7 @@ impl TaskHubBuilder {
 
     /// Uses this store. Pass an [`Arc`] to use the store again after the hub is shut down.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use std::sync::Arc;
     ///
@@ -125,7 +125,7 @@ impl TaskHubBuilder {
     /// Sets when a commit to a folder counts as durable; by default when it would survive a power
     /// failure. [`Durability::Within`] says what a crash may lose otherwise.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use std::time::Duration;
     ///
@@ -285,7 +285,7 @@ impl TaskHubBuilder {
     /// about. They are purged when they complete. Their own lifecycle events start no
     /// orchestrations, but those of the instances that they start do.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::{LifecycleEvent, LifecycleFilter, LifecycleKind};
     ///

@@ -49,7 +49,7 @@ use crate::store::{Store, StoreError};
 /// an entity, cancelling a signal, releasing orphaned locks, pausing and deleting a schedule.
 /// Running instances may use the rest of the disk.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # #[activity]
 /// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }

@@ -16,7 +16,7 @@ use crate::protocol::{InstanceId, Tags};
 /// A client's handle to a schedule. It holds only the id: the schedule need not exist, and dropping
 /// the handle does not affect it.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::schedule::{Schedule, ScheduleQuery, ScheduleStatus};
 /// use std::time::Duration;

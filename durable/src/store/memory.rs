@@ -16,7 +16,7 @@ use crate::protocol::{
 /// A store in memory, whose content is lost when the process ends. Put the store into an `Arc` to
 /// open several hubs on it, one after another.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # #[tokio::main]
 /// # async fn main() -> Result<()> {

@@ -5,7 +5,7 @@
 //! users, for example to encrypt them. A store on a database may also implement [`Cluster`], so that
 //! several processes share a hub, and [`Transactions`], for transactional activities.
 //!
-//! ```standalone_crate
+//! ```
 //! # use durable::prelude::*;
 //! use durable::store::SledStore;
 //!

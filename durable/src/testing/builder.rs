@@ -21,7 +21,7 @@ const BEGINNING: i64 = 1_767_225_600_000_000;
 
 /// Configures a [`TestHub`](super::TestHub) and its mocks.
 ///
-/// ```standalone_crate
+/// ```
 /// use durable::prelude::*;
 /// use durable::testing::TestHub;
 ///
@@ -81,7 +81,7 @@ impl TestHubBuilder {
     /// needed. The function receives the call's parameters as owned values; several parameters are
     /// passed as a tuple. If the function panics, the activity fails.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
     /// # struct Bank;
@@ -122,7 +122,7 @@ impl TestHubBuilder {
     /// Like [`mock`](Self::mock), but the function also receives the activity's context, for
     /// example to see the number of the attempt.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
@@ -167,7 +167,7 @@ impl TestHubBuilder {
     /// `attempt_timeout` is in time. If the attempt is cancelled before that, the function does not
     /// run. Like any other, the attempt counts towards the limits on concurrency.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
@@ -211,7 +211,7 @@ impl TestHubBuilder {
     ///
     /// Like any other, the run counts towards the limits on concurrency.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
@@ -245,7 +245,7 @@ impl TestHubBuilder {
     ///
     /// The function is replayed like an orchestrator, so it must be deterministic.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
     /// # #[orchestrator]
@@ -279,7 +279,7 @@ impl TestHubBuilder {
     /// Opens the hub on the store at this place, regardless of `DURABLE_TEST_STORE`. The place is
     /// kept as long as the hub, even when the hub is reopened.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
     /// use std::sync::Arc;

@@ -24,7 +24,7 @@ use crate::{InstanceHandle, Orchestrator};
 
 /// The history of an execution, outside of its hub.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::testing::{RecordedHistory, TestHub, verify_replay};
 ///
@@ -274,7 +274,7 @@ impl From<RegistryError> for Divergence {
 /// requests (kind, name and target) in the same order, and must not end differently. No activity
 /// runs.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::testing::{RecordedHistory, TestHub, verify_replay_with};
 ///
@@ -325,7 +325,7 @@ pub fn verify_replay(history: &RecordedHistory) -> Result<(), Divergence> {
 /// Use it for code that was not changed: it also reports changes with which an instance could
 /// continue.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::testing::{RecordedHistory, TestHub, verify_replay_strictly};
 ///

@@ -19,7 +19,7 @@ impl TestHubBuilder {
     /// in production, including the checks of URLs by the [policy](crate::http::HttpPolicy). Waits
     /// between polls take virtual time.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
     /// use durable::http::{HttpRequest, HttpResponse};

@@ -22,7 +22,7 @@ use crate::{ExternalEvent, InstanceHandle, TaskHub};
 /// Every episode is replayed from scratch and compared
 /// ([`verify_replay`](crate::client::TaskHubBuilder::verify_replay)), which finds non-determinism.
 ///
-/// ```standalone_crate
+/// ```
 /// # use std::time::Duration;
 /// # use durable::prelude::*;
 /// # use durable::testing::TestHub;
@@ -158,7 +158,7 @@ impl TestHub {
     /// is a run. For an orchestrator, only the calls of its
     /// [mock](TestHubBuilder::mock_orchestrator) are known.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
     /// #[activity]
@@ -199,7 +199,7 @@ impl TestHub {
     ///
     /// If the instance does not exist by then, or has ended, the event is lost.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
@@ -241,7 +241,7 @@ impl TestHub {
     /// Raises a typed event ([`event`](macro@crate::event)) after this much virtual time; otherwise
     /// like [`raise_event_after`](Self::raise_event_after).
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;
@@ -298,7 +298,7 @@ impl TestHub {
     ///
     /// Handles of instances belong to the previous hub; get new ones from the new hub.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # use durable::testing::TestHub;

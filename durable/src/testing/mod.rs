@@ -15,7 +15,7 @@
 //!   source. [`verify_replay`] says whether an instance with that history could continue with the
 //!   current code.
 //!
-//! ```standalone_crate
+//! ```
 //! # use std::time::Duration;
 //! # use durable::prelude::*;
 //! use durable::testing::{RecordedHistory, TestHub, verify_replay};

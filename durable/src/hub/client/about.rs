@@ -14,7 +14,7 @@ impl TaskHub {
     /// Returns the time by the hub's clock, which is the machine's; in a `TestHub` (feature
     /// `testing`), returns the virtual time.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -31,7 +31,7 @@ impl TaskHub {
     /// Returns the number of partitions into which the hub divides its instances, which was fixed
     /// when its store was created.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -49,7 +49,7 @@ impl TaskHub {
     /// answer; `None` before the first commit. Each step of an orchestration waits for one commit.
     /// Metrics (feature `metrics`) count all commits as `durable_commit_seconds`.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn greet(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
@@ -71,7 +71,7 @@ impl TaskHub {
     /// that wait for a free slot (`activity_concurrency`, `max_concurrent`) or for a retry are not
     /// included, nor are activities that were cancelled and have not ended yet.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -92,7 +92,7 @@ impl TaskHub {
     /// wait while [`activity_concurrency`](Self::activity_concurrency) activities are running, or
     /// as many of the same activity as its `max_concurrent` permits.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -116,7 +116,7 @@ impl TaskHub {
 
     /// Returns the disk and memory usage of the hub's store.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {

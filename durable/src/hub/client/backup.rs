@@ -24,7 +24,7 @@ impl TaskHub {
     ///
     /// Stores in a folder support this. Back up other stores with the tools of their database.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {

@@ -60,7 +60,7 @@ impl TaskHub {
     /// instance whose id has the query's prefix, or as many as
     /// [`max_scanned`](InstanceQuery::max_scanned) allows.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::RuntimeStatus;
     /// use durable::client::InstanceQuery;
@@ -88,7 +88,7 @@ impl TaskHub {
     /// Counts the matching instances like [`counts`](Self::counts), and also by the value of the
     /// tag with this key. Instances without the tag are counted only in the other groups.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::InstanceQuery;
     ///

@@ -109,7 +109,7 @@ impl InstanceHandle {
     /// The history may have a few events more than
     /// [`history_len`](crate::client::InstanceStatus::history_len) says.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }

@@ -58,7 +58,7 @@ impl TaskHub {
     /// a subscriber are dropped. For work that must not be lost, use
     /// [`on_lifecycle`](crate::client::TaskHubBuilder::on_lifecycle).
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::client::LifecycleKind;
     /// # #[orchestrator]

@@ -130,7 +130,7 @@ impl InstanceHandle {
     /// restarted: follow it again. If the instance is purged before its last event was returned,
     /// the stream ends with [`HubError::NoSuchInstance`].
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn approval(ctx: &OrchestrationContext) -> Result<bool> {

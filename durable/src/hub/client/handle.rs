@@ -18,7 +18,7 @@ use crate::protocol::{InstanceId, InstanceRecord, InvalidInstanceId, Json};
 ///
 /// It is an [`InstanceHandle`] with a type. Dropping it does not affect the instance.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # #[activity]
 /// # async fn say_hello(city: &str) -> Result<String> { Ok(format!("Hello {city}!")) }

@@ -194,7 +194,7 @@ impl InstanceHandle {
     /// [`InstanceStatus::history_len`](crate::client::InstanceStatus::history_len), so the last
     /// events are those from `history_len - limit` on.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }
@@ -224,7 +224,7 @@ impl InstanceHandle {
     /// index, in the order of the history. `u64::MAX` stands for the end of the history. To get the
     /// page before a page, pass its [`from`](HistoryPage::from), unless that is 0.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn order(ctx: &OrchestrationContext) -> Result<()> { Ok(()) }

@@ -21,7 +21,7 @@ use crate::protocol::{
 /// A client's handle to an instance of any orchestration. It holds only the id: the instance need
 /// not exist, and dropping the handle does not affect it.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// #[orchestrator]
 /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
@@ -80,7 +80,7 @@ impl InstanceHandle {
 
     /// Raises an external event whose payload is JSON; see [`raise_event`](Self::raise_event).
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::protocol::Json;
     ///

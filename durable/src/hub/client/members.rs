@@ -9,7 +9,7 @@ impl TaskHub {
     /// Returns the processes that share the hub, and the partitions that each of them owns. If the
     /// store belongs to one process, that process is the only one.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -40,7 +40,7 @@ impl TaskHub {
     /// Lets a process own a [parked](Members::parked) partition again. Returns whether the
     /// partition was parked. If its stored data still cannot be read, it is parked again.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[tokio::main]
     /// # async fn main() -> Result<()> {
@@ -71,7 +71,7 @@ impl TaskHub {
     /// has this name, the partition is treated like the others. [`Members::pinned`] lists the
     /// pinned partitions.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use durable::protocol::PartitionId;
     /// # #[cfg(feature = "testing")]

@@ -231,7 +231,7 @@ impl TaskHub {
     /// last page has no [`next`](Page::next). [`stream`](Self::stream) returns all items one by
     /// one.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::InstanceQuery;
     ///
@@ -264,7 +264,7 @@ impl TaskHub {
 
     /// Streams all results of a query in its order, reading one page at a time.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::RuntimeStatus;
     /// use durable::client::InstanceQuery;

@@ -68,7 +68,7 @@ impl InstanceHandle {
     /// The answer is empty if the instance has ended or is
     /// [pending](crate::RuntimeStatus::Pending), or if its code does not fit its history.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// #[orchestrator]
     /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {

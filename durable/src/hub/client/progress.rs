@@ -47,7 +47,7 @@ impl InstanceHandle {
     /// The watch continues when the instance continues as new, is suspended or is resumed. After a
     /// rewind, subscribe again.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[activity]
     /// # async fn copy(file: u32) -> Result<()> { Ok(()) }
@@ -94,7 +94,7 @@ impl InstanceHandle {
     ///
     /// To limit the wait, use [`TaskHub::timeout`].
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// #[orchestrator]
     /// async fn approval(ctx: &OrchestrationContext) -> Result<bool> {
@@ -162,7 +162,7 @@ impl TaskHub {
     /// Limits the time of a future, by the hub's clock. In a `TestHub` (feature `testing`)
     /// the time is virtual, so the test does not wait.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # #[orchestrator]

@@ -26,7 +26,7 @@ const PURGED_AT_ONCE: usize = 1000;
 
 /// A query for the instances that match all conditions.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::client::InstanceQuery;
 /// use durable::RuntimeStatus;
@@ -176,7 +176,7 @@ impl InstanceQuery {
     /// because the failure is stored there; [`max_scanned`](Self::max_scanned) bounds how many
     /// instances are read for a page.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::InstanceQuery;
     ///
@@ -217,7 +217,7 @@ impl InstanceQuery {
     /// [`created_from`](Self::created_from) and [`created_to`](Self::created_to), only instances of
     /// that time are read. [`id_prefix`](Self::id_prefix) does not bound the search in this order.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::InstanceQuery;
     ///

@@ -165,7 +165,7 @@ pub struct Parameter {
 impl TaskHub {
     /// Returns the functions that this hub can run: name, version, parameters and source location.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// #[orchestrator(name = "greet")]
     /// async fn greet(ctx: &OrchestrationContext, city: String, times: u32) -> Result<String> {

@@ -65,7 +65,7 @@ impl TaskHub {
     /// for such threads; `Runtime::shutdown_timeout` and [`std::process::exit`] do not.) Whatever
     /// was given up runs again when the hub is next opened.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use std::time::Duration;
     /// # use durable::prelude::*;
     /// # #[tokio::main]

@@ -91,7 +91,7 @@ impl TaskHub {
     /// Starts an instance by the name of its orchestration, with JSON; see [`NamedCall`]. When the
     /// returned future completes, the start is durable.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::NamedCall;
     ///
@@ -170,7 +170,7 @@ impl TaskHub {
     /// Checks whether the orchestration of a call can read the call's input. Nothing is started:
     /// only the orchestrator's parameters are read. A mock accepts every input.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::{NamedCall, StartError};
     ///

@@ -67,7 +67,7 @@ impl InstanceDetails {
     /// Deserializes the input into a `T`: the parameter of the orchestrator, or a tuple if it has
     /// several.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # #[orchestrator]
     /// # async fn double(ctx: &OrchestrationContext, n: u32) -> Result<u32> { Ok(2 * n) }
@@ -132,7 +132,7 @@ impl InstanceQuery {
     ///
     /// Only the ends of the histories are read, so that long histories cost no more than short ones.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// use durable::client::InstanceQuery;
     ///

@@ -87,7 +87,7 @@ const BEHIND_ENTITIES: &str = "A";
 /// By default, a commit is durable when the call returns. It costs one sequential write and one
 /// `fdatasync`, regardless of the size of the folder. [`options`](Self::options) has the settings.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use durable::store::SledStore;
 ///

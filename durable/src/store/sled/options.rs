@@ -9,7 +9,7 @@ const MIB: usize = 1024 * 1024;
 /// The options of a [`SledStore`](crate::store::SledStore), created by
 /// [`SledStore::options`](crate::store::SledStore::options).
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// use std::time::Duration;
 ///

@@ -16,7 +16,7 @@ use crate::store::{
 /// A store in memory that the hubs of one test share, as processes share a database. Each hub opens a
 /// [`node`](Self::node) of it.
 ///
-/// ```standalone_crate
+/// ```
 /// use durable::prelude::*;
 /// use durable::testing::MemoryCluster;
 ///

@@ -103,7 +103,7 @@ impl TaskHub {
     /// Signals sent one after another by one client to one entity are carried out in that order. An
     /// error of the operation is only logged.
     ///
-    /// ```standalone_crate
+    /// ```
     /// # use durable::prelude::*;
     /// # use serde::{Serialize, Deserialize};
     /// #[derive(Default, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use crate::store::{InstanceFilter, Store, StoreError};
 
 /// A query for the entities that match all conditions.
 ///
-/// ```standalone_crate
+/// ```
 /// # use durable::prelude::*;
 /// # use serde::{Serialize, Deserialize};
 /// use durable::client::EntityQuery;

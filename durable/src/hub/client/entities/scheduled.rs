@@ -45,7 +45,7 @@ pub struct ScheduledSignal {
 /// A query for the scheduled signals that match all conditions. They are ordered by their entities'
 /// ids; the signals of one entity are in no particular order.
 ///
-/// ```standalone_crate
+/// ```
 /// # use std::time::Duration;
 /// # use durable::prelude::*;
 /// # use serde::{Serialize, Deserialize};
