@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod layers;
+mod quotations;
 mod wrappers;
 
 use std::collections::{BTreeMap, BTreeSet};

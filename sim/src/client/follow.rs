@@ -2,8 +2,8 @@
 //!
 //! "First the events that are recorded, then each new one once it is durable"; "each event is returned
 //! once, however slow the follower is"; "the stream ends when the instance has ended and its last event
-//! was returned" (`follow_history`). "First the current one, then each new one once it is durable"
-//! (`watch_custom_status`).
+//! was returned" (`follow_history`). "First the current one, if there is one, then each new one once it is
+//! durable" (`watch_custom_status`).
 
 use std::sync::Arc;
 

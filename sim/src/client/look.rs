@@ -75,7 +75,7 @@ impl Clients {
     /// I7: a replay of a stored history makes the same requests.
     ///
     /// The code that continues after a failure may do something else without it. A rewind accepts
-    /// this if each request has "the same kind, name and target" as the recorded one
+    /// this if each request has "the same id, kind, name and target" as the recorded one
     /// (ARCHITECTURE.md), so the due times and inputs of a rewound instance may differ.
     pub(crate) async fn replay(self, hub: TaskHub, ids: Vec<String>, committed: Committed) {
         for id in ids {
@@ -93,7 +93,7 @@ impl Clients {
 /// I17: a sub-orchestration ends when its parent no longer waits for it, or is terminated with all of
 /// its sub-orchestrations.
 ///
-/// "Dropping a task cancels it: .. a sub-orchestration is terminated" (`Task`); "terminates the instance
+/// "Dropping a task before it is done cancels the call: .. a sub-orchestration is terminated" (`Task`); "terminates the instance
 /// and, recursively, all sub-orchestrations that it waits for" (`terminate_recursively`).
 fn runs_for_nobody(
     store: &dyn Store,

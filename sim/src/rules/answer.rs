@@ -1,6 +1,6 @@
 //! I16: an answer was true at some moment between the request and the answer.
 //!
-//! "An operation on an instance was refused. Nothing has changed" (`ManageError`); "the id is taken"
+//! "An operation on an instance is refused. Nothing has changed" (`ManageError`); "the id is taken"
 //! (`StartError`); "there is no instance" (`HubError`); "when the returned future completes, the start
 //! is durable" (`start`); "the state of an entity as of its last commit" (`entity_state`). This holds
 //! whichever process answers.

@@ -1,7 +1,7 @@
 //! I5 and I6 for external events: none is lost, read twice or overtaken.
 //!
-//! "Unread events go with it" (`continue_as_new`), unless it discards them; "events are read in the
-//! order in which they came" (`ExternalEventWait`).
+//! "Unread events go with it" (`continue_as_new`), unless it discards them; "the waits for
+//! one name receive its events in order" (`ExternalEventWait`).
 //!
 //! The events of clients carry numbers, which increase with each operation of a client and identify
 //! the client. The events of orchestrations carry 0, and are ignored.

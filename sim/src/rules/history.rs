@@ -1,6 +1,6 @@
 //! I2: what was recorded never changes. I3: histories are well formed.
 //!
-//! "History events are recorded facts"; "at most one answer for each request" (`EventKind`).
+//! History events are facts, and a request has at most one answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

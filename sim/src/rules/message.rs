@@ -1,7 +1,7 @@
 //! I5: each message takes effect once.
 //!
-//! "Activities and entity operations may run more than once; their results, state changes and
-//! messages take effect exactly once" (ARCHITECTURE.md, the life of an episode).
+//! "Activities and entity operations may therefore run more than once, but their results, state
+//! changes and messages take effect exactly once" (ARCHITECTURE.md, the life of an episode).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,9 +100,9 @@ impl Messages {
     /// Checks that messages between processes are received once, and in the order in which one
     /// partition sends them to another.
     ///
-    /// "Within one ownership, `receive` returns a message once"; "the messages of one sending
-    /// partition are received in the order in which it committed them" (`Cluster`); "signals arrive
-    /// exactly once. They arrive in order" (guide, entities).
+    /// "Within one ownership, `receive` returns a message once"; "the messages of one
+    /// partition are received in the order in which that partition committed them" (`Cluster`);
+    /// "signals arrive exactly once" (guide, entities).
     pub(super) fn between_processes(&mut self, commit: &Commit) -> Result<(), String> {
         for received in &commit.received {
             let (id, to) = (received.message.id, &received.message.instance_id);

@@ -1,6 +1,6 @@
 //! I6: events reach waits in order.
 //!
-//! "The waits for one name get its events in order: the oldest wait gets the oldest event"
+//! "The waits for one name receive its events in order: the oldest wait gets the oldest event"
 //! (`ExternalEventWait`).
 
 use durable::protocol::{EventKind, HistoryEvent, InstanceRecord};

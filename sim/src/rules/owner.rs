@@ -1,7 +1,7 @@
 //! I28: a commit names the owners of everything that it changes, so that the store can refuse it.
 //!
-//! "A commit under an old epoch fails .. and writes nothing" (`Cluster`); "in a store that several
-//! processes share, the partitions must be owned" (`Commit::messages`).
+//! "A commit under an old epoch writes nothing and fails" (`Cluster`); "in a store that several
+//! processes share, the caller must own these partitions" (`Commit::messages`).
 
 use durable::protocol::PartitionId;
 use durable::store::Commit;

@@ -1,6 +1,6 @@
 //! I15: no instance sleeps past its due time.
 //!
-//! "A timer fires at its time, or as soon afterwards as the hub can" (`create_timer`); "limits the
+//! A "timer that is due after a duration, or at a point in time" (`create_timer`); "limits the
 //! time of the whole call, including all attempts and the waits between them" (`timeout`). In the
 //! calm phase, time passes only when no actor can continue, so nothing is late.
 

@@ -1,6 +1,6 @@
 //! I4: a call fails for good only if its policy says so, or its time limit has passed.
 //!
-//! "Makes up to this many attempts", "begins no attempt later than this" (`RetryPolicy`); "the time
+//! "Makes up to this many attempts", "begins no attempt after this time" (`RetryPolicy`); "the time
 //! limits of its open calls count from here" (`ExecutionRewound`).
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! I9: statuses move along permitted edges.
 //!
-//! "Nobody sees an instance between two executions; it is Running" (parity.md); "only one that is
-//! Failed can be rewound" (`ManageError`).
+//! "Between two executions an instance is Running" (parity.md); "only failed instances can be
+//! rewound" (`ManageError`).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
 //! I17: purging, terminating and rewinding affect only the given instance and its
 //! sub-orchestrations.
 //!
-//! "Removes the instance and its sub-orchestrations, and theirs" (`purge_recursively`).
+//! "Removes an instance that has ended and, recursively, its sub-orchestrations that have ended"
+//! (`purge_recursively`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
