@@ -130,12 +130,12 @@ impl Registry {
         let is_wanted = |entry: &&Entry| is_wanted(entry) && is_in_this_example(entry.module);
         let mut entries: Vec<_> = all.filter(is_wanted).collect();
         entries.sort_by_key(|entry| (entry.file, entry.line));
-        entries.into_iter().try_for_each(|entry| registry.add(*entry))?;
+        entries.into_iter().try_for_each(|entry| registry.add(entry))?;
         Ok(registry)
     }
 
     /// Adds a function. Adding it again from the same source location is not an error.
-    pub(crate) fn add(&mut self, entry: Entry) -> Result<(), RegistryError> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), RegistryError> {
         let (kind, entries) = match entry.body {
             Body::Activity { .. } => ("activities", &mut self.activities),
             Body::Orchestrator { .. } => ("orchestrators", &mut self.orchestrators),
@@ -143,7 +143,7 @@ impl Registry {
         };
         let versions = entries.entry(entry.name).or_default();
         match versions.binary_search_by_key(&entry.version, |known| known.version) {
-            Err(place) => versions.insert(place, entry),
+            Err(place) => versions.insert(place, *entry),
             Ok(place) => {
                 let first = &mut versions[place];
                 if (first.file, first.line) != (entry.file, entry.line) {
@@ -154,7 +154,7 @@ impl Registry {
                         second: entry.location(),
                     });
                 }
-                *first = entry;
+                *first = *entry;
             }
         }
         Ok(())

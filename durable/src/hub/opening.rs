@@ -197,7 +197,7 @@ fn admission(options: &Options) -> Result<Admission, OpenError> {
 
 fn registry(options: &Options) -> Result<Registry, OpenError> {
     let mut registry = if options.collect { Registry::collected()? } else { Registry::built_in()? };
-    options.registered.iter().try_for_each(|entry| registry.add(*entry))?;
+    options.registered.iter().try_for_each(|entry| registry.add(entry))?;
     registry.version_match = options.version_match;
     registry.interceptor.clone_from(&options.interceptor);
     let mut missing: Vec<_> = registry

@@ -375,7 +375,7 @@ pub fn verify_replay_strictly(history: &RecordedHistory) -> Result<(), Divergenc
 /// The first [`Divergence`].
 pub fn verify_replay_with<O: Orchestrator>(history: &RecordedHistory) -> Result<(), Divergence> {
     let mut registry = Registry::default();
-    registry.add(O::ENTRY)?;
+    registry.add(&O::ENTRY)?;
     replay(history, &registry, Some((O::ENTRY.name, O::ENTRY.version)), false)
 }
 

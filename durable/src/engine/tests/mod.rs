@@ -64,7 +64,7 @@ fn numbered(kinds: Vec<(i32, EventKind)>) -> Vec<HistoryEvent> {
 /// A fresh execution of `O`.
 fn new_execution<O: Definition>(limits: Limits) -> Execution {
     let mut registry = Registry::default();
-    registry.add(O::ENTRY).unwrap();
+    registry.add(&O::ENTRY).unwrap();
     let id = InstanceId::new("order-17").unwrap();
     let identity = Identity {
         name: O::ENTRY.name,
